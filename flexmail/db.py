@@ -1,0 +1,127 @@
+"""The database object, the column types that keep us honest, and how transactions begin.
+
+SQLite runs in WAL mode with `synchronous=FULL`: a mail is deleted from the server only after a
+commit, so a commit has to survive a power cut. Every write goes through `transaction()`; no network
+call may happen inside one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+from alembic.migration import MigrationContext
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, event
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+
+MIGRATIONS = str(Path(__file__).with_name("migrations"))
+HEAD = "0001"
+"""The newest revision in `migrations/versions`."""
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; every constraint has a name, so that a migration can change it."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+migrate = flask_migrate.Migrate(render_as_batch=True)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC, in and out; SQLite alone would give it back without a zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive moment; store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A moment without a time zone cannot be stored.")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def init_app(app: Flask) -> None:
+    """Connect the application to its database and bring the schema up to date."""
+    db.init_app(app)
+    migrate.init_app(app, db, directory=MIGRATIONS)
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            _prepare_sqlite(db.engine)
+        _upgrade_when_behind(app)
+        db.engine.dispose()
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """One write transaction on `db.session`: committed at the end, rolled back on any exception.
+
+    It begins afresh, so that everything read inside belongs to one moment, and on SQLite it takes
+    the write lock at once: a reader that turns writer later can be refused without any waiting.
+    """
+    if db.session.new or db.session.dirty or db.session.deleted:
+        raise RuntimeError("Changes were made outside a transaction.")
+    db.session.rollback()
+    db.session.connection(execution_options={"sqlite_begin": "BEGIN IMMEDIATE"})
+    try:
+        yield
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        raise
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy says BEGIN, in the words below
+        cursor = connection.cursor()
+        for pragma in (
+            "busy_timeout=10000",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+
+def _upgrade_when_behind(app: Flask) -> None:
+    """Upgrade under a lock: workers that start together do it once."""
+    if _revision() == HEAD:
+        return
+    with Path(app.instance_path, ".upgrade.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _revision() != HEAD:
+            flask_migrate.upgrade(directory=MIGRATIONS)
+
+
+def _revision() -> str | None:
+    with db.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()

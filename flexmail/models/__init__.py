@@ -1,0 +1,37 @@
+"""The tables and their states; no network, no cryptography, no commit.
+
+States are lower-case words stored as text. A column called `sealed_...` holds what only a service
+opens; a column called `..._digest` is the SHA-256 of something secret that is only looked up.
+"""
+
+from flexmail.models.accounts import ROLES, ApiToken, Membership, SignInFailure, User
+from flexmail.models.approvals import (
+    FINAL_STATUSES,
+    Approval,
+    ApprovalApprover,
+    ApprovalReference,
+    Decision,
+)
+from flexmail.models.mail import MAIL_STATES, OUTCOMES, OutboxMail, Reply
+from flexmail.models.operations import Channel, Lease
+from flexmail.models.settings import EmailSettings
+
+__all__ = [
+    "FINAL_STATUSES",
+    "MAIL_STATES",
+    "OUTCOMES",
+    "ROLES",
+    "ApiToken",
+    "Approval",
+    "ApprovalApprover",
+    "ApprovalReference",
+    "Channel",
+    "Decision",
+    "EmailSettings",
+    "Lease",
+    "Membership",
+    "OutboxMail",
+    "Reply",
+    "SignInFailure",
+    "User",
+]

@@ -1,0 +1,88 @@
+"""Mail in and mail out, one row each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from flexmail.db import Base, UtcDateTime
+
+OUTCOMES = (
+    "approved",
+    "rejected",
+    "unclear",
+    "unknown_reference",
+    "wrong_sender",
+    "unauthenticated",
+    "not_an_approver",
+    "already_decided",
+    "expired",
+    "cancelled",
+    "mail_not_allowed",
+    "auto_reply",
+    "bounce",
+    "own_mail",
+    "too_large",
+    "malformed",
+    "duplicate",
+    "failed",
+)
+MAIL_STATES = ("queued", "sending", "sent", "failed")
+
+
+class Reply(Base):
+    """One mail taken from the reply folder; without an outcome it is still being tried.
+
+    `account` is `user@host:port`. The same (account, folder, UIDVALIDITY, UID) with the same
+    SHA-256 is the same mail (RFC 9051, section 2.3.1.1).
+    """
+
+    __tablename__ = "replies"
+    __table_args__ = (
+        UniqueConstraint("account", "folder", "uidvalidity", "uid", "sha256", name="uq_replies"),
+        Index("ix_replies_processed", "processed_at"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(String(600))
+    folder: Mapped[str] = mapped_column(String(255))
+    uidvalidity: Mapped[int]
+    uid: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    size_bytes: Mapped[int] = mapped_column(default=0)
+    tries: Mapped[int] = mapped_column(default=0)
+    outcome: Mapped[str | None] = mapped_column(String(32), index=True)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    sender: Mapped[str] = mapped_column(String(400), default="")
+    subject: Mapped[str] = mapped_column(String(400), default="")
+    message_id: Mapped[str] = mapped_column(String(400), default="")
+    approval_id: Mapped[int | None] = mapped_column(ForeignKey("approvals.id"), index=True)
+    sealed_raw: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    raw_partial: Mapped[bool] = mapped_column(default=False)
+    kept_by_server: Mapped[bool] = mapped_column(default=False)
+    first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    processed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class OutboxMail(Base):
+    """One mail to one recipient: rendered once, stored sealed, sent at least once."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("ix_outbox_due", "state", "retry_at"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    recipient: Mapped[str] = mapped_column(String(254), index=True)
+    subject: Mapped[str] = mapped_column(String(400))
+    message_id_digest: Mapped[str] = mapped_column(String(64), unique=True)
+    sealed_content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    state: Mapped[str] = mapped_column(String(16), default="queued")
+    attempts: Mapped[int] = mapped_column(default=0)
+    retry_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    claimed_by: Mapped[str | None] = mapped_column(String(120))
+    claimed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    answer: Mapped[str] = mapped_column(Text, default="")
+    encrypted: Mapped[bool | None]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    approval_id: Mapped[int | None] = mapped_column(ForeignKey("approvals.id"), index=True)
