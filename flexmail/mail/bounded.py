@@ -1,0 +1,101 @@
+"""The standard parser, held to caps while it works.
+
+Size, number and depth of parts and the length of header values are what exhaust it: it stops at
+the number. Headers come out as plain text: unfolded, raw 8-bit read, bounded. RFC 2045, 5322.
+"""
+
+from __future__ import annotations
+
+import re
+from email.message import Message
+from email.parser import BytesFeedParser
+from email.policy import Compat32, Policy
+from typing import cast
+
+from flexmail.mail.address import decode_text
+
+MAX_BYTES = 1 << 20
+MAX_HEADER_BYTES = 64 << 10
+MAX_HEADER_VALUE = 16 << 10
+MAX_PARAMETERS = 2 << 10
+MAX_PARTS = 50
+MAX_DEPTH = 10
+
+_END_OF_HEADERS = re.compile(rb"\n[\r\n]|\r\r")
+_FOLD = re.compile(r"[\r\n]+[ \t]*")
+
+
+class TooMuch(Exception):
+    """The mail is over a cap; the sentence says which."""
+
+
+class Part(Message):
+    """A part that refuses children over the caps, which stops the parser at the number."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(policy)
+        self.depth = 0
+        self.seen = [self]
+        self.children: list[Part] = []
+
+    def attach(self, payload: Part) -> None:  # type: ignore[override]
+        payload.depth, payload.seen = self.depth + 1, self.seen
+        self.seen.append(payload)
+        if len(self.seen) > MAX_PARTS:
+            raise TooMuch(f"The mail has more than {MAX_PARTS} parts.")
+        if payload.depth > MAX_DEPTH:
+            raise TooMuch(f"The parts of the mail are nested more than {MAX_DEPTH} deep.")
+        self.children.append(payload)
+        super().attach(payload)
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Return every value of a header, topmost first."""
+        return tuple(str(value) for value in self.get_all(name, []))
+
+    def first(self, name: str) -> str:
+        """Return the topmost value of a header, or nothing."""
+        return str(self.get(name, ""))
+
+    def parameter(self, name: str, header: str = "content-type") -> str:
+        """Return a parameter of a header, not decoded, or nothing."""
+        value = self.get_param(name, "", header)
+        return str(value[2] if isinstance(value, tuple) else value)
+
+    def leaves(self) -> list[Part]:
+        """Return the parts that hold content, in order; a mail inside the mail is one of them."""
+        if self.get_content_maintype() == "multipart" and self.children:
+            return [leaf for child in self.children for leaf in child.leaves()]
+        return [self]
+
+
+class _Policy(Compat32):
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        # The standard reader of parameters is quadratic on quotes and semicolons.
+        cap = MAX_PARAMETERS if name.lower().startswith("content-") else MAX_HEADER_VALUE
+        text = value[:cap]
+        if not text.isascii():
+            text = decode_text(text.encode("utf-8", "surrogateescape"), "utf-8")
+        return _FOLD.sub(" ", text).strip()
+
+
+def header_block(raw: bytes) -> bytes:
+    """Return the headers with the empty line after them.
+
+    Raises:
+        TooMuch: when they are larger than 64 KiB.
+    """
+    end = _END_OF_HEADERS.search(raw[: MAX_HEADER_BYTES + 2])
+    if end is None and len(raw) > MAX_HEADER_BYTES:
+        raise TooMuch("The headers are larger than 64 KiB.")
+    return raw[: end.end()] if end else raw
+
+
+def read(raw: bytes) -> Part:
+    """Parse bytes of at most MAX_BYTES.
+
+    Raises:
+        TooMuch: at the first part over a cap.
+    """
+    parser = BytesFeedParser(policy=_Policy(message_factory=Part))
+    parser.feed(raw)
+    return cast(Part, parser.close())

@@ -1,0 +1,167 @@
+"""Write the mails that flexmail sends.
+
+The same values give the same bytes, so that a retry sends what was stored. Nothing is cleaned:
+a header value that could break out of its line is refused. RFC 2047, 3834, 5322, 6068, 6532.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from email.charset import QP, Charset
+from email.generator import BytesGenerator
+from email.header import Header
+from email.message import Message
+from email.mime.multipart import MIMEMultipart
+from email.mime.nonmultipart import MIMENonMultipart
+from email.policy import Compat32
+from email.utils import format_datetime
+from io import BytesIO
+from urllib.parse import quote
+
+from flexmail.mail.address import Mailbox, is_safe_header, parse_mailbox
+
+MARKER_ABOVE = "******* You may add a comment after the word on the line above. *******"
+MARKER_BELOW = "******* Please do not change anything below this line. *******"
+
+_LINE = 76
+_MAX_PLAIN_WORD = 60
+_MAX_WORD = 900
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingContent:
+    """What a mail says: one subject line, the text, and the same as HTML."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def compose(
+    *,
+    sender: Mailbox,
+    recipient: str,
+    content: OutgoingContent,
+    message_id: str,
+    date: datetime,
+    reply_to: str | None,
+    in_reply_to: str | None,
+    kind: str,
+) -> bytes:
+    """Return the mail as it goes out: CRLF lines of at most 998 bytes, text and HTML.
+
+    Args:
+        date: aware; written with its own offset.
+        in_reply_to: set for an answer to a mail, which RFC 3834 calls auto-replied.
+        kind: our own mark (`X-Flexmail`), by which we know our mail again.
+
+    Raises:
+        ValueError: for a header value with a line break or control character, an address that is
+            no single address, or a date without a zone.
+    """
+    if date.tzinfo is None:
+        raise ValueError("The date of a mail needs a time zone.")
+    _safe("From", sender.display_name + sender.addr_spec)
+    headers = {
+        "From": str(sender),
+        "To": _one_address(recipient),
+        "Reply-To": reply_to and _one_address(reply_to),
+        "Subject": _subject(content.subject),
+        "Date": format_datetime(date),
+        "Message-ID": message_id,
+        "In-Reply-To": in_reply_to,
+        "References": in_reply_to,
+        "Auto-Submitted": "auto-replied" if in_reply_to else "auto-generated",
+        "X-Auto-Response-Suppress": "All",
+        "X-Flexmail": kind,
+    }
+    mail = MIMEMultipart("alternative", boundary=_boundary(message_id, content), policy=_WIRE)
+    for name, value in headers.items():
+        if value or name == "Subject":
+            mail[name] = _safe(name, value or "")
+    mail.attach(_part("plain", content.text))
+    mail.attach(_part("html", content.html))
+    return _bytes(mail)
+
+
+def mailto(address: str, subject: str, body: str) -> str:
+    """Return a link that opens a filled-in mail (RFC 6068); line breaks become %0D%0A."""
+    lines = "\r\n".join(body.splitlines())
+    return (
+        f"mailto:{quote(parse_mailbox(address).addr_spec, safe='@')}"
+        f"?subject={quote(_safe('subject', subject), safe='')}&body={quote(lines, safe='')}"
+    )
+
+
+def reply_body(word: str, reference: str) -> str:
+    """Return the answer that a link fills in: the word, room for a comment, the reference."""
+    return f"{word}\n\n{reference_block(reference)}"
+
+
+def reference_block(reference: str) -> str:
+    """Return the lines that our mail ends with and that a reply carries back."""
+    return f"{MARKER_ABOVE}\n{MARKER_BELOW}\nReference: {reference}\n"
+
+
+class _Wire(Compat32):
+    """Headers as they are, wrapped at spaces; raw UTF-8 where an address needs it (RFC 6532)."""
+
+    def fold(self, name: str, value: str) -> str:
+        lines = [f"{name}:"]
+        for word in value.split(" "):
+            if len(lines[-1].encode()) + len(word.encode()) < _LINE or lines[-1] == f"{name}:":
+                lines[-1] += f" {word}"
+            else:
+                lines.append(f" {word}")
+        return "".join(f"{line}\r\n" for line in lines)
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        return self.fold(name, value).encode()
+
+
+_WIRE = _Wire(linesep="\r\n")
+
+
+def _safe(name: str, value: str) -> str:
+    """Return the value as it stands in a header, or raise ValueError."""
+    if not is_safe_header(value):
+        raise ValueError(f"{name} must not hold line breaks or control characters.")
+    if any(len(word.encode()) > _MAX_WORD for word in value.split(" ")):
+        raise ValueError(f"{name} holds a word that is too long for a line of mail.")
+    return value
+
+
+def _one_address(text: str) -> str:
+    return str(parse_mailbox(text))
+
+
+def _subject(text: str) -> str:
+    """Return the subject in ASCII, encoded where it would not survive wrapping as it is."""
+    words = text.split(" ")
+    plain = text.isascii() and "=?" not in text and all(0 < len(w) < _MAX_PLAIN_WORD for w in words)
+    if plain or not text:
+        return text
+    if not is_safe_header(text):
+        raise ValueError("Subject must not hold line breaks or control characters.")
+    return " ".join(Header(text, "utf-8", maxlinelen=75, header_name="Subject").encode().split())
+
+
+def _part(subtype: str, text: str) -> Message:
+    charset = Charset("utf-8")
+    charset.body_encoding = QP
+    part = MIMENonMultipart("text", subtype, policy=_WIRE)
+    part.set_payload("\n".join(text.replace("\r\n", "\n").split("\r")), charset)
+    return part
+
+
+def _bytes(mail: Message) -> bytes:
+    out = BytesIO()
+    BytesGenerator(out, mangle_from_=False, policy=_WIRE).flatten(mail)
+    return out.getvalue()
+
+
+def _boundary(message_id: str, content: OutgoingContent) -> str:
+    parts = "\0".join((message_id, content.subject, content.text, content.html))
+    return f"=_fm_{hashlib.sha256(parts.encode()).hexdigest()[:32]}"

@@ -1,0 +1,176 @@
+"""The grammar of the one line that decides.
+
+Strict on purpose: approving needs a clean line, rejecting, the safe direction, only the word in
+first place. Whatever could be meant otherwise decides nothing and says why.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from flexmail.mail.lines import is_blank, may_be_wrapped
+
+MAX_WORDS = 50
+MAX_WORD = 40
+
+# Words that turn an approving line into something else; "n't" may have lost its apostrophe.
+_NEGATIONS_AND_CONDITIONS = (
+    "not cannot never unless until but aint cant couldnt didnt doesnt dont hadnt hasnt havent isnt"
+    " mustnt shouldnt wasnt wont wouldnt"
+)
+NEGATIONS = frozenset(_NEGATIONS_AND_CONDITIONS.split())
+_ALONE = frozenset({"yes", "no"})
+_FIRST_WORD = re.compile(
+    r"(?P<star>\*{0,2})(?P<word>[A-Za-z]{1,40})(?P<end>[.!?,:–—-]{0,20})(?P=star)"
+    r"(?P<more>[.!?,:–—-]{0,20})(?P<rest>.*)",
+    re.DOTALL,
+)
+_SEPARATOR = re.compile(r"[.!,:;–—-]{1,20}(?=\s|$)")
+_MARKS = " \t*.!,:–—-"
+_TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)*")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_QUESTION_MARKS = frozenset("?\u00bf\u203d\u037e\u061f\u055e")
+_APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u2018\u02bc\u00b4`"), "'")
+_LOOK_ALIKES = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "FULLWIDTH", "MATHEMATICAL", "COPTIC")
+# Without width or shape though Unicode calls them letters, marks or symbols.
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_UNSEEN_KINDS = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+
+Verdict = Literal["approve", "reject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words that decide, in lower case; none may stand on both sides."""
+
+    approve: frozenset[str]
+    reject: frozenset[str]
+
+    def __post_init__(self) -> None:
+        if both := self.approve & self.reject:
+            raise ValueError(f"{min(both)!r} cannot both approve and reject.")
+
+
+DEFAULT_WORDS = Words(
+    approve=frozenset({"approve", "approved", "yes"}),
+    reject=frozenset({"reject", "rejected", "no"}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a line decides. `comment` is its rest; `set_off` if nothing but a mark follows the word.
+
+    `has_word` is whether a deciding word stands in first place at all, whatever became of it.
+    """
+
+    verdict: Verdict | None
+    reason: str
+    comment: str = ""
+    has_word: bool = False
+    set_off: bool = False
+
+
+def parse_words(comma_list: str) -> tuple[str, ...]:
+    """Read a comma list of deciding words: lower-case, each once, in the order given.
+
+    Raises:
+        ValueError: with a sentence that says what is wrong.
+    """
+    words = [word.strip() for word in comma_list.split(",")]
+    words = list(dict.fromkeys(word.lower() for word in words if word))
+    if not words:
+        raise ValueError("At least one word is needed.")
+    if len(words) > MAX_WORDS:
+        raise ValueError(f"At most {MAX_WORDS} words are possible.")
+    for word in words:
+        if not (word.isascii() and word.isalpha() and len(word) <= MAX_WORD):
+            raise ValueError(
+                f"{word[:MAX_WORD]!r} must be one word of the letters A to Z,"
+                f" at most {MAX_WORD} of them."
+            )
+    return tuple(words)
+
+
+def decide(lines: Sequence[str], words: Words) -> Decision:
+    """Read the first of `lines`; those after it count as far as a client may have broken it."""
+    line = lines[0].strip(" \t")
+    found = _FIRST_WORD.match(line)
+    word = found["word"].lower() if found else ""
+    if found is None or word not in words.approve | words.reject or not _ends_word(found):
+        return Decision(None, "The first line does not begin with a word that decides.")
+    if _is_deceptive(line):
+        reason = "The first line holds characters that do not show or that imitate letters."
+        return Decision(None, reason, has_word=True)
+    rest = found["rest"].strip()
+    if word in _ALONE and ("?" in line or rest.strip(_MARKS)):
+        reason = f"The word {word!r} decides only when it stands alone on its line."
+        return Decision(None, reason, has_word=True)
+    set_off = bool(not rest or found["end"] or found["more"] or _SEPARATOR.match(rest))
+    comment = _SEPARATOR.sub("", rest, count=1).strip() if _SEPARATOR.match(rest) else rest
+    reason = f"The first line begins with {found['word']!r}."
+    if word in words.reject:
+        return Decision("reject", reason, comment, has_word=True, set_off=set_off)
+    if doubt := _doubt(_unbroken(lines), words):
+        return Decision(None, doubt, has_word=True)
+    return Decision("approve", reason, comment, has_word=True, set_off=set_off)
+
+
+def says_any(line: str, among: frozenset[str]) -> bool:
+    """Tell whether one of the words stands anywhere on a line."""
+    return not among.isdisjoint(_TOKEN.findall(line.lower()))
+
+
+def stands_alone(line: str, among: frozenset[str]) -> bool:
+    """Tell whether a line is nothing but one of the words, with or without marks around it."""
+    return line.strip(_MARKS).lower() in among
+
+
+def _ends_word(found: re.Match[str]) -> bool:
+    """Tell whether the word ends where it seems to: "approval", "approve/reject" do not."""
+    rest = found["rest"]
+    marks = found["end"] + found["more"]
+    return not rest or rest[0] in " \t" or marks.endswith((",", ":", "!"))
+
+
+def _is_deceptive(line: str) -> bool:
+    if any(
+        char in _UNSEEN or (char != "\t" and unicodedata.category(char) in _UNSEEN_KINDS)
+        for char in line
+    ):
+        return True
+    return any(
+        any(char.isascii() for char in token)
+        and any(unicodedata.name(char, "").startswith(_LOOK_ALIKES) for char in token)
+        for token in _LETTERS.findall(line)
+    )
+
+
+def _unbroken(lines: Sequence[str]) -> str:
+    """The first line as its author may have written it, before a client broke it."""
+    whole = [lines[0]]
+    for line, following in pairwise(lines):
+        if is_blank(following) or not may_be_wrapped(line, following):
+            break
+        whole.append(following)
+    return " ".join(whole)
+
+
+def _doubt(line: str, words: Words) -> str:
+    """Say why an approving line is not clean, or nothing."""
+    # One by one: normalising a long run of combining marks takes quadratic time.
+    plain = "".join(unicodedata.normalize("NFKC", char) for char in line.translate(_APOSTROPHES))
+    plain = plain.lower()
+    tokens = set(_TOKEN.findall(plain))
+    if not _QUESTION_MARKS.isdisjoint(line) or "?" in plain:
+        return "The line that approves also asks something."
+    if not tokens.isdisjoint(NEGATIONS) or any(token.endswith("n't") for token in tokens):
+        return "The line that approves also holds a negation or a condition."
+    if not tokens.isdisjoint(words.reject):
+        return "The line that approves also holds a word that rejects."
+    return ""

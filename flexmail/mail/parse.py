@@ -1,0 +1,168 @@
+"""Parse untrusted bytes into the few facts that flexmail acts on.
+
+Never raises: what cannot be read says so in `problem`. Attachments and mails inside a mail are
+never the author's text. RFC 2045, 2047, 3676, 5322.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from email.errors import (
+    FirstHeaderLineIsContinuationDefect,
+    MisplacedEnvelopeHeaderDefect,
+    MissingHeaderBodySeparatorDefect,
+)
+
+from flexmail.mail import automata
+from flexmail.mail.address import Mailbox, decode_text, decode_words, sole_author
+from flexmail.mail.bounded import MAX_BYTES, MAX_HEADER_BYTES, Part, TooMuch, header_block, read
+from flexmail.mail.reference import find_message_ids
+
+MAX_SUBJECT = 2000
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_AMBIGUOUS = (
+    FirstHeaderLineIsContinuationDefect,
+    MisplacedEnvelopeHeaderDefect,
+    MissingHeaderBodySeparatorDefect,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a mail says about itself; nothing in here is proof of anything."""
+
+    from_values: tuple[str, ...] = ()
+    author: Mailbox | None = None
+    subject: str = ""
+    message_id: str = ""
+    in_reply_to: tuple[str, ...] = field(default=(), repr=False)
+    references: tuple[str, ...] = field(default=(), repr=False)
+    return_path: str | None = None
+    plain: str | None = field(default=None, repr=False)
+    html: str | None = field(default=None, repr=False)
+    automatic: str = ""
+    bounce: str = ""
+    own_mark: str = ""
+    authentication_results: tuple[str, ...] = ()
+    problem: str = ""
+    text_missing: bool = False
+
+
+def parse(raw: bytes, *, partial: bool = False) -> Parsed:
+    """Read a mail, whole or (`partial`) its first bytes; bytes over the cap count as not fetched.
+
+    `problem` says why the mail is malformed; then there is no text, unless only the From is wrong.
+    """
+    try:
+        return _parse(raw[:MAX_BYTES], cut=partial or len(raw) > MAX_BYTES)
+    except Exception as error:  # hostile mail has made the standard parser raise nearly everything
+        return Parsed(problem=f"The mail cannot be read ({type(error).__name__}).")
+
+
+def _parse(raw: bytes, *, cut: bool) -> Parsed:
+    head = raw[:MAX_HEADER_BYTES]
+    try:
+        head = header_block(raw)
+        message = read(raw)
+    except TooMuch as error:
+        return _facts(read(head), problem=str(error), cut=cut)
+    problem = ""
+    if not message.keys():
+        problem = "The mail has no headers."
+    elif any(isinstance(defect, _AMBIGUOUS) for defect in message.defects):
+        problem = "A line among the headers is not a header."
+    return _facts(message, problem=problem, cut=cut)
+
+
+def _facts(message: Part, *, problem: str, cut: bool) -> Parsed:
+    from_values = message.all("From")
+    author = sole_author(from_values)
+    robot = automata.robot_name(from_values, author)
+    leaves = message.leaves()
+    plain, html = (None, None) if problem else _texts(leaves, cut=cut)
+    return_path = message.first("Return-Path").strip("<> ")
+    return Parsed(
+        from_values=from_values,
+        author=author,
+        subject=_CONTROLS.sub(" ", decode_words(message.first("Subject")[:MAX_SUBJECT])).strip(),
+        message_id="".join(find_message_ids(message.all("Message-ID"))[:1]),
+        in_reply_to=find_message_ids(message.all("In-Reply-To")),
+        references=find_message_ids(message.all("References")),
+        return_path=return_path if "Return-Path" in message else None,
+        plain=plain,
+        html=html,
+        automatic=automata.automatic(message, leaves, robot),
+        bounce=automata.bounce(message, leaves, robot),
+        own_mark=automata.own_mark(message),
+        authentication_results=message.all("Authentication-Results"),
+        problem=problem or _from_problem(from_values, author),
+        text_missing=cut and not problem and not (plain or html or "").strip(),
+    )
+
+
+def _texts(leaves: list[Part], *, cut: bool) -> tuple[str | None, str | None]:
+    """Return the first plain and the first HTML body.
+
+    Where the fetch cut the mail, its last part is torn: of plain text the whole lines count, so
+    that a torn sentence decides nothing; of HTML nothing does.
+    """
+    plain = html = None
+    for leaf in leaves:
+        torn = cut and leaf is leaves[-1]
+        kind = leaf.get_content_type()
+        if _is_attachment(leaf):
+            continue
+        # A multipart whose boundary is missing stays one text, as people would see it.
+        if plain is None and (kind == "text/plain" or kind.startswith("multipart/")):
+            text = _whole_lines(_text(leaf)) if torn else _text(leaf)
+            if leaf.parameter("format").lower() == "flowed":
+                text = _unflowed(text, del_space=leaf.parameter("delsp").lower() == "yes")
+            plain = text
+        elif html is None and kind == "text/html" and not torn:
+            html = _text(leaf)
+    return plain, html
+
+
+def _is_attachment(leaf: Part) -> bool:
+    named = leaf.parameter("filename", "content-disposition") or leaf.parameter("name")
+    return bool(named) or leaf.get_content_disposition() == "attachment"
+
+
+def _text(leaf: Part) -> str:
+    raw = leaf.get_payload(decode=True)
+    text = decode_text(raw, leaf.parameter("charset")) if isinstance(raw, bytes) else ""
+    return text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+
+
+def _whole_lines(text: str) -> str:
+    """Return torn text without the lines that may go on after the end of the fetch."""
+    lines = text.split("\n")[:-1]
+    while lines and lines[-1].endswith(" "):
+        lines.pop()
+    return "\n".join(lines)
+
+
+def _unflowed(text: str, *, del_space: bool) -> str:
+    """Return the paragraphs of format=flowed text as one line each (RFC 3676)."""
+    paragraphs: list[list[str]] = []
+    open_depth = -1
+    for line in text.split("\n"):
+        content = line.lstrip(">")
+        depth = len(line) - len(content)
+        content = content.removeprefix(" ")
+        soft = content.endswith(" ") and content != "-- "
+        if depth != open_depth or content in {"", "-- "}:
+            paragraphs.append([">" * depth + " " if depth else ""])
+        paragraphs[-1].append(content[:-1] if soft and del_space else content)
+        open_depth = depth if soft else -1
+    return "\n".join("".join(pieces) for pieces in paragraphs)
+
+
+def _from_problem(from_values: tuple[str, ...], author: Mailbox | None) -> str:
+    if author:
+        return ""
+    if len(from_values) == 1:
+        return "The From line does not hold exactly one plain address."
+    return "The mail has more than one From line." if from_values else "The mail has no From line."

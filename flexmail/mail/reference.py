@@ -1,0 +1,96 @@
+"""References: the secrets that bind a reply to one approval and one approver.
+
+A reference stands in the mail's text, our Message-ID in its header. Both are random secrets of at
+least 128 bits, looked up by their digest only. RFC 4648 (base32), RFC 5322 section 3.6.4.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from itertools import accumulate
+
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+LENGTH = 26
+MAX_LENGTH = 64
+MAX_FOUND = 100
+MASKED = "FM-…(masked)"
+
+_START = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2}))FM-")
+_WHOLE = re.compile(rf"[A-Z2-7]{{{LENGTH},{MAX_LENGTH}}}(?![A-Za-z0-9])")
+# What clients put inside a long word: a line break, with quote marks before the rest.
+_BREAK = r"=?[ \t]{0,8}\r?\n[>| \t]{0,40}"
+_WRAPPED = re.compile(
+    rf"[A-Z2-7]{{0,{LENGTH}}}(?:{_BREAK}[A-Z2-7]{{1,{LENGTH}}}){{1,2}}(?![A-Za-z0-9])"
+)
+_SECRET = re.compile(
+    rf"FM-(?:{_BREAK})?(?:[A-Z2-7](?:{_BREAK})?){{{LENGTH - 1}}}[A-Z2-7]{{1,{MAX_LENGTH}}}",
+    re.IGNORECASE,
+)
+_MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
+
+
+def new_reference() -> str:
+    """Make a reference of 130 random bits."""
+    return "FM-" + _random_word()
+
+
+def new_message_id(domain: str) -> str:
+    """Make one of our Message-IDs, with 130 random bits of its own."""
+    return f"<fm-{_random_word().lower()}@{domain}>"
+
+
+def digest(secret: str) -> str:
+    """Return how a reference or Message-ID of ours is stored and looked up: SHA-256, hex."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def find_references(text: str) -> frozenset[str]:
+    """Return every reference in the text, also where a client broke it over two or three lines."""
+    found: set[str] = set()
+    for start in _START.finditer(text):
+        word = _at(text, start.end())
+        if word:
+            found.add("FM-" + word)
+        if len(found) == MAX_FOUND:
+            break
+    return frozenset(found)
+
+
+def mask(text: str) -> str:
+    """Return the text with every reference unreadable, in whatever case or wrapping it stands.
+
+    Our own Message-IDs are secrets of the same form and are masked too.
+    """
+    return _SECRET.sub(MASKED, text)
+
+
+def find_message_ids(header_values: Iterable[str]) -> tuple[str, ...]:
+    """Return the message ids of In-Reply-To or References values, each once, in their order."""
+    found: dict[str, None] = {}
+    for value in header_values:
+        for match in _MESSAGE_ID.finditer(value):
+            found[match[0]] = None
+            if len(found) == MAX_FOUND:
+                return tuple(found)
+    return tuple(found)
+
+
+def _random_word() -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+
+
+def _at(text: str, position: int) -> str:
+    """Return the reference that starts here, or nothing.
+
+    Only pieces that add up to the length we make are joined: a whole reference at the end of a
+    line must not swallow the next line's first word.
+    """
+    whole = _WHOLE.match(text, position)
+    if whole:
+        return whole[0]
+    wrapped = _WRAPPED.match(text, position)
+    pieces = re.findall(r"[A-Z2-7]+", wrapped[0]) if wrapped else []
+    return next((word for word in accumulate(pieces) if len(word) == LENGTH), "")

@@ -1,0 +1,158 @@
+"""What a reader of an HTML mail cannot see: the few ways of CSS and HTML to hide text.
+
+A style sheet counts as far as its selectors are one tag, class or id; rules inside `@media` and the
+like do not. Every step is linear in the input. CSS 2.2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from flexmail.mail.colour import WHITE, Colour, is_clear, look_alike, read_colour
+
+_SELECTOR = re.compile(
+    r"[a-z][a-z0-9]{0,20}|(?:[a-z][a-z0-9]{0,20})?(?P<name>[.#][\w-]{1,80})", re.ASCII
+)
+_LENGTH = re.compile(r"(-?\d{1,6}(?:\.\d{0,6})?|-?\.\d{1,6})([a-z%]{0,4})", re.ASCII)
+_FAR_AWAY = -100.0
+_TINY = {"px": 1.5, "pt": 1.5, "": 1.5, "%": 10.0}
+_TINY_IN_OTHER_UNITS = 0.1
+_BARELY_OPAQUE = 0.05
+
+DECORATIONS = ("text-decoration", "text-decoration-line")
+_PROPERTIES = frozenset(
+    {
+        *("background", "background-color", "color", "display", "font", "font-size", "height"),
+        *("left", "max-height", "mso-hide", "opacity", "overflow", "position", "right"),
+        *("text-indent", "top", "transform", "visibility", "white-space", "width", *DECORATIONS),
+    }
+)
+
+Declarations = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How text shows at one place of a page; a colour of `None` is one that nothing here tells.
+
+    What is `gone` stays so for all that it holds; size and colours hold until something inside
+    sets its own.
+    """
+
+    gone: bool = False
+    tiny: bool = False
+    clear: bool = False
+    colour: Colour | None = None
+    background: Colour | None = WHITE
+
+    @property
+    def hidden(self) -> bool:
+        lost = self.tiny or self.clear or look_alike(self.colour, self.background)
+        return self.gone or lost
+
+
+VISIBLE = Look()
+
+
+def declarations(style: str) -> Declarations:
+    """Read `a: b; c: d` into a mapping of what matters here; the last value wins."""
+    found: Declarations = {}
+    for part in _without_comments(style).lower().split(";"):
+        name, colon, value = part.partition(":")
+        if colon and (name := name.strip()) in _PROPERTIES:
+            found[name] = value.replace("!important", "").strip()
+    return found
+
+
+def style_rules(sheet: str) -> Iterator[tuple[str, Declarations]]:
+    """Yield (`tag`, `.class` or `#id`, what it declares) of the plain rules of a style sheet."""
+    depth = 0
+    for chunk in _without_comments(sheet).replace("<!--", "").replace("-->", "").split("}"):
+        opened = chunk.count("{")
+        if opened == 1 and depth == 0:
+            selectors, _, body = chunk.partition("{")
+            declared = declarations(body)
+            for selector in selectors.lower().split(","):
+                if found := _SELECTOR.fullmatch(selector.strip()):
+                    yield found["name"] or found[0], declared
+        depth = max(0, depth + opened - 1)
+
+
+def look_of(
+    attributes: Mapping[str, str], rules: Mapping[str, Declarations], tag: str, around: Look
+) -> Look:
+    """Say how text inside an element shows, given how it shows around it."""
+    declared: Declarations = {}
+    for name in _names(attributes, tag):
+        declared.update(rules.get(name, {}))
+    declared.update(declarations(attributes.get("style", "")))
+    size = declared.get("font-size") or declared.get("font", "").partition("/")[0]
+    colour = declared.get("color") or attributes.get("color") or attributes.get("text", "")
+    return Look(
+        gone=around.gone or "hidden" in attributes or _is_taken_away(declared),
+        tiny=_is_tiny(size) if size else around.tiny,
+        clear=is_clear(colour) if colour else around.clear,
+        colour=read_colour(colour) if colour else around.colour,
+        background=_background(declared, attributes, around),
+    )
+
+
+def _names(attributes: Mapping[str, str], tag: str) -> Iterator[str]:
+    yield tag
+    yield from (f".{name}" for name in attributes.get("class", "").lower().split())
+    if identity := attributes.get("id"):
+        yield f"#{identity.lower()}"
+
+
+def _without_comments(css: str) -> str:
+    return "".join(part.partition("/*")[0] for part in css.split("*/"))
+
+
+def _is_taken_away(declared: Declarations) -> bool:
+    def zero(name: str) -> bool:
+        length = _length(declared.get(name, ""))
+        return length is not None and length[0] == 0
+
+    def below(name: str, limit: float) -> bool:
+        length = _length(declared.get(name, ""))
+        return length is not None and length[0] <= limit
+
+    value = declared.get
+    return (
+        value("display") == "none"
+        or value("visibility") in {"hidden", "collapse"}
+        or value("mso-hide") == "all"
+        or below("opacity", _BARELY_OPAQUE)
+        or zero("max-height")
+        or ("hidden" in value("overflow", "") and (zero("height") or zero("width")))
+        or below("text-indent", _FAR_AWAY)
+        or (
+            value("position") in {"absolute", "fixed"}
+            and any(below(side, _FAR_AWAY) for side in ("left", "top", "right"))
+        )
+        or "scale(0)" in value("transform", "")
+    )
+
+
+def _length(value: str) -> tuple[float, str] | None:
+    found = _LENGTH.fullmatch(value.strip()[:40])
+    return (float(found[1]), found[2]) if found else None
+
+
+def _is_tiny(size: str) -> bool:
+    length = _length(size)
+    return length is not None and length[0] < _TINY.get(length[1], _TINY_IN_OTHER_UNITS)
+
+
+def _background(
+    declared: Declarations, attributes: Mapping[str, str], around: Look
+) -> Colour | None:
+    value = declared.get("background-color") or declared.get("background", "")
+    value = value or attributes.get("bgcolor", "")
+    if "background" in attributes or "url(" in value or "gradient" in value:
+        return None
+    if not value or value in {"none", "inherit", "initial", "unset"} or is_clear(value):
+        return around.background
+    return read_colour(value)
