@@ -1,0 +1,123 @@
+"""One open IMAP folder: read it, and remove exactly those mails that were settled.
+
+Only UIDs that the caller names are ever marked or expunged; mails and marks of other clients
+stay. RFC 3501 and 9051, RFC 4315 (UIDPLUS).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from imapclient.imap_utf7 import encode
+
+from flexmail.errors import Refused
+from flexmail.transport.bounds import BoundedImap, uid_sets
+from flexmail.transport.reading import Fetched, Listed, Reader
+
+__all__ = ["Fetched", "Folder", "Listed", "quoted", "quoted_folder"]
+
+_DELETED = r"(\Deleted)"
+
+
+class Folder(Reader):
+    """The folder that is open on this connection; made by `open_folder`."""
+
+    def __init__(
+        self,
+        imap: BoundedImap,
+        name: str,
+        *,
+        uidvalidity: int,
+        readonly: bool,
+        uidplus: bool,
+        step_seconds: float,
+    ) -> None:
+        super().__init__(imap, step_seconds)
+        self.name = name
+        self.uidvalidity = uidvalidity
+        self._readonly = readonly
+        self._uidplus = uidplus
+
+    @property
+    def encrypted(self) -> bool:
+        return self._imap.wire.encrypted
+
+    def delete(self, uids: Collection[int]) -> frozenset[int]:
+        """Remove these mails and no other; return those that the server keeps all the same.
+
+        1. Mark ours and expunge ours; without UIDPLUS only where nothing of others goes along.
+        2. Look which are still there.
+
+        Raises:
+            Refused: the server said no, or mails of others would have gone along.
+        """
+        if self._readonly:
+            raise Refused("The folder was opened for reading only.", temporary=False)
+        ours = frozenset(uids)
+        if ours and not self._uidplus:
+            self._delete_alone(ours)
+        kept: list[int] = []
+        for uid_set in uid_sets(ours):
+            if self._uidplus:
+                self._uid("STORE", uid_set, "+FLAGS.SILENT", _DELETED)
+                self._uid("EXPUNGE", uid_set)
+            kept += self._search("UID", uid_set)
+        return ours.intersection(kept)
+
+    def find_header(self, name: str, value: str) -> list[int]:
+        """Return the UIDs of the mails whose header `name` contains `value`, oldest first."""
+        text = name + value
+        if not (text.isprintable() and text.isascii()):
+            raise ValueError("Only printable ASCII can be searched for.")
+        return self._search("HEADER", quoted(name), quoted(value))
+
+    def append(self, raw: bytes) -> None:
+        """Put a mail into this folder."""
+        with self._imap.command(self._step_seconds):
+            answer = self._imap.append(quoted_folder(self.name), None, None, raw)
+            self._checked("APPEND", *answer)
+
+    def _delete_alone(self, ours: frozenset[int]) -> None:
+        """Expunge without UIDPLUS: a bare EXPUNGE takes along whatever is marked.
+
+        So nothing but ours may be marked, before and after we mark; otherwise our marks come off.
+        """
+        marked_before = frozenset(self._search("DELETED"))
+        _refuse_others(marked_before - ours)
+        marked = ours - marked_before
+        for uid_set in uid_sets(marked):
+            self._uid("STORE", uid_set, "+FLAGS.SILENT", _DELETED)
+        others = frozenset(self._search("DELETED")) - ours
+        if others:
+            for uid_set in uid_sets(marked):
+                self._uid("STORE", uid_set, "-FLAGS.SILENT", _DELETED)
+            _refuse_others(others)
+        with self._imap.command(self._step_seconds):
+            self._checked("EXPUNGE", *self._imap.expunge())
+
+    def _uid(self, command: str, *arguments: str) -> None:
+        with self._imap.command(self._step_seconds):
+            self._checked(command, *self._imap.uid(command, *arguments))
+
+    def _search(self, *criteria: str) -> list[int]:
+        with self._imap.command(self._step_seconds):
+            data = self._checked("SEARCH", *self._imap.uid("SEARCH", *criteria))
+            return sorted(int(number) for line in data for number in (line or b"").split())
+
+
+def quoted(text: str) -> str:
+    """Return an IMAP quoted string; the caller has made sure that it is printable ASCII."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def quoted_folder(name: str) -> str:
+    return quoted(encode(name).decode("ascii"))
+
+
+def _refuse_others(others: frozenset[int]) -> None:
+    if others:
+        raise Refused(
+            f"{len(others)} other mail(s) in the folder are marked deleted, and the server cannot "
+            "expunge single mails (no UIDPLUS).",
+            hint="Let the mail program that marked them expunge them.",
+        )

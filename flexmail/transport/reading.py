@@ -1,0 +1,200 @@
+"""Read from an open IMAP folder without leaving a mark: PEEK only, and never the whole folder.
+
+Every answer is matched to its mail by UID; what others do to the folder meanwhile shifts sequence
+numbers, not UIDs. RFC 3501 and 9051, RFC 5530 (response codes).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from flexmail.errors import Refused
+from flexmail.transport.bounds import BoundedImap, fetched_items, response_code, uid_sets
+
+_MAX_BATCH = 8 << 20
+_OVERHEAD = 1 << 10
+_UNKNOWN_SIZE = 64 << 10
+_HEADER_BYTES = 8 << 10
+_HEADER_BATCH = 500
+_HEADERS = f"BODY.PEEK[HEADER.FIELDS (SUBJECT IN-REPLY-TO REFERENCES)]<0.{_HEADER_BYTES}>"
+_TROUBLE = {"UNAVAILABLE", "INUSE", "LIMIT", "CONTACTADMIN", "OVERQUOTA"}
+_GIVE_UP_AFTER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A mail in the folder, not yet read; `size` in bytes as the server states it."""
+
+    uid: int
+    size: int
+    flags: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A mail as it was read; `size` is that of the whole mail."""
+
+    uid: int
+    raw: bytes
+    size: int
+
+    @property
+    def partial(self) -> bool:
+        return len(self.raw) < self.size
+
+
+class Reader:
+    """What can be read on a connection where a folder is open.
+
+    `unreadable` maps the UIDs that the server lists but will not hand over to its reasons.
+    """
+
+    def __init__(self, imap: BoundedImap, step_seconds: float) -> None:
+        self.unreadable: dict[int, str] = {}
+        self._imap = imap
+        self._step_seconds = step_seconds
+
+    @property
+    def exists(self) -> int:
+        """How many mails the folder holds, as far as the server has told."""
+        return max(0, self._imap.messages)
+
+    def oldest(self, limit: int, *, skip: int = 0) -> list[Listed]:
+        """List the first `limit` mails after the first `skip`, oldest UID first, in one command."""
+        last = min(skip + limit, self.exists)
+        if last <= skip:
+            return []
+        with self._answer():
+            answer = self._imap.fetch(f"{skip + 1}:{last}", "(UID RFC822.SIZE FLAGS)")
+            found = [
+                Listed(items[b"UID"], int(items[b"RFC822.SIZE"]), _flags(items[b"FLAGS"]))
+                for items in fetched_items(self._checked("FETCH", *answer))
+                if b"RFC822.SIZE" in items and b"FLAGS" in items
+            ]
+        by_uid = {mail.uid: mail for mail in found}
+        return [by_uid[uid] for uid in sorted(by_uid)][:limit]
+
+    def headers(self, mails: Sequence[Listed]) -> dict[int, bytes]:
+        """Read Subject, In-Reply-To and References of many mails, at most 8 KiB of each.
+
+        They choose which mails are read first and prove nothing. Mails that vanished are absent.
+        """
+        found: dict[int, bytes] = {}
+        for start in range(0, len(mails), _HEADER_BATCH):
+            for uid_set in uid_sets(mail.uid for mail in mails[start : start + _HEADER_BATCH]):
+                with self._answer():
+                    answer = self._imap.uid("FETCH", uid_set, f"(UID {_HEADERS})")
+                    for items in fetched_items(self._checked("FETCH", *answer)):
+                        found[items[b"UID"]] = _body(items) or b""
+        return {mail.uid: found[mail.uid] for mail in mails if mail.uid in found}
+
+    def fetch(
+        self, mails: Sequence[Listed] | Sequence[int], max_bytes: int = 1 << 20
+    ) -> Iterator[Fetched]:
+        """Yield the mails in the order given, at most `max_bytes` of each.
+
+        They are asked for in batches that grow with the speed of the line, so that a slow one
+        yields what it can before its time is over. Mails that vanished are simply absent; those
+        that the server refuses are noted in `unreadable`.
+
+        Raises:
+            Refused: the server hands over nothing at all.
+        """
+        sizes = {_uid(mail): min(_size(mail), max_bytes) + _OVERHEAD for mail in mails}
+        waiting, budget, any_read = list(sizes), 1, False
+        while waiting:
+            batch = _next_batch(waiting, sizes, budget)
+            waiting = waiting[len(batch) :]
+            started = monotonic()
+            read = self._read_batch(batch, max_bytes)
+            any_read = any_read or bool(read)
+            if not any_read and len(self.unreadable) >= min(_GIVE_UP_AFTER, len(sizes)):
+                reason = next(reversed(self.unreadable.values()))
+                raise Refused(f"The server hands over no mail: {reason}")
+            volume = sum(len(mail.raw) + _OVERHEAD for mail in read)
+            speed = volume / max(monotonic() - started, 0.001)
+            budget = int(min(speed * self._step_seconds / 2, _MAX_BATCH))
+            yield from read
+
+    def _read_batch(self, batch: list[int], max_bytes: int) -> list[Fetched]:
+        read: dict[int, Fetched] = {}
+        refusal = ""
+        for uid_set in uid_sets(batch):
+            with self._answer():
+                wanted = f"(UID RFC822.SIZE BODY.PEEK[]<0.{max_bytes}>)"
+                typ, data = self._imap.uid("FETCH", uid_set, wanted)
+                if typ != "OK":
+                    refusal = self._imap.say(data)
+                    data = self._imap.response("FETCH")[1]
+                for items in fetched_items(data):
+                    self._take(items, read, max_bytes)
+        if refusal and response_code(refusal) != "EXPUNGEISSUED":
+            missing = [uid for uid in batch if uid not in read]
+            read.update(self._read_singly(missing, batch, refusal, max_bytes))
+        return [read[uid] for uid in batch if uid in read]
+
+    def _take(self, items: dict[bytes, Any], read: dict[int, Fetched], max_bytes: int) -> None:
+        raw, uid = _body(items), items[b"UID"]
+        if raw is None:
+            return
+        stated = int(items.get(b"RFC822.SIZE", 0))
+        if stated and not raw:
+            self.unreadable[uid] = "the server handed over an empty mail"
+            return
+        # Stated sizes may be wrong (Exchange): a mail that ends before the limit is whole.
+        size = len(raw) if len(raw) < max_bytes else max(stated, len(raw))
+        read[uid] = Fetched(uid, raw[:max_bytes], size)
+
+    def _read_singly(
+        self, missing: list[int], batch: list[int], refusal: str, max_bytes: int
+    ) -> dict[int, Fetched]:
+        if missing and response_code(refusal) in _TROUBLE:
+            raise Refused(f"The server hands over no mail now: {refusal}")
+        if missing and len(batch) == 1:
+            self.unreadable[batch[0]] = refusal
+            return {}
+        singles = (self._read_batch([uid], max_bytes) for uid in missing)
+        return {mail.uid: mail for single in singles for mail in single}
+
+    def _answer(self) -> contextlib.AbstractContextManager[None]:
+        """A long answer may take what is left of the run, but never fall silent for a step."""
+        left = self._imap.wire.run_seconds_left
+        return self._imap.command(left, idle_seconds=self._step_seconds)
+
+    def _checked(self, command: str, typ: str, data: Any) -> Any:
+        if typ != "OK":
+            raise Refused(f"The server refused {command}: {self._imap.say(data)}")
+        return data
+
+
+def _uid(mail: Listed | int) -> int:
+    return mail if isinstance(mail, int) else mail.uid
+
+
+def _size(mail: Listed | int) -> int:
+    return _UNKNOWN_SIZE if isinstance(mail, int) else mail.size
+
+
+def _flags(names: Sequence[bytes]) -> frozenset[str]:
+    return frozenset(bytes(name).decode("ascii", "replace") for name in names)
+
+
+def _next_batch(waiting: list[int], sizes: dict[int, int], budget: int) -> list[int]:
+    batch: list[int] = []
+    volume = 0
+    for uid in waiting:
+        volume += sizes[uid]
+        if batch and volume > budget:
+            break
+        batch.append(uid)
+    return batch
+
+
+def _body(items: dict[bytes, Any]) -> bytes | None:
+    """Return what a BODY[...] item holds; a server may write a short text of digits as a number."""
+    body = next((value for key, value in items.items() if key.startswith(b"BODY[")), None)
+    return str(body).encode("ascii") if isinstance(body, int) else body

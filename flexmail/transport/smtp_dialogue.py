@@ -1,0 +1,178 @@
+"""The commands of one SMTP connection and what their replies mean.
+
+smtplib writes and reads; whether trying again helps is decided on the code: 4xx yes, 5xx no.
+RFC 5321, RFC 3207 (STARTTLS), RFC 4954 (AUTH).
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import smtplib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+from flexmail.errors import LoginRefused, ProtocolViolation, Refused, TlsFailed, Unreachable
+from flexmail.transport.tls import Endpoint
+from flexmail.transport.wire import Wire
+from flexmail.transport.words import has_control, in_words
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpAccount:
+    """Where mail goes out; an empty user means no login."""
+
+    endpoint: Endpoint
+    user: str
+    password: str = field(repr=False)
+
+
+class SmtpDialogue:
+    """smtplib over a `Wire`, with every reply judged by its code."""
+
+    def __init__(self, wire: Wire, account: SmtpAccount) -> None:
+        self.wire = wire
+        self._account = account
+        token = f"\0{account.user}\0{account.password}"
+        self._plain = base64.b64encode(token.encode()).decode()
+        encoded = base64.b64encode(account.password.encode()).decode()
+        self._secrets = (self._plain, encoded, account.password)
+        self._smtp = smtplib.SMTP(local_hostname=wire.local_name)
+        self._smtp.sock = wire  # type: ignore[assignment]
+
+    def greet(self) -> None:
+        code, text = self._reply()
+        if code != 220:
+            raise Unreachable(f"The server does not take mail now: {code} {text}", code=code)
+        self.ask_again()
+
+    def offers_starttls(self) -> bool:
+        return self.offers("starttls")
+
+    def offers(self, extension: str) -> bool:
+        return self._smtp.has_extn(extension)
+
+    def ask_starttls(self) -> None:
+        code, text = self.command("STARTTLS")
+        if code != 220:
+            raise TlsFailed(f"The server offered STARTTLS and then refused it: {code} {text}")
+
+    def ask_again(self) -> None:
+        self._smtp.ehlo_resp = self._smtp.helo_resp = None
+        self._smtp.does_esmtp = False
+        with self._translated():
+            code, raw = self._smtp.ehlo()
+            if 500 <= code <= 599:
+                self._smtp.esmtp_features = {}
+                code, raw = self._smtp.helo()
+        self._judge(code)
+        if code != 250:
+            raise Unreachable(f"The server refused EHLO: {code} {self._say(raw)}", code=code)
+
+    def login(self) -> None:
+        if has_control(self._account.user + self._account.password):
+            raise LoginRefused(
+                "SMTP User or SMTP Password holds a control character.", temporary=False
+            )
+        mechanisms = self._smtp.esmtp_features.get("auth", "").upper().split()
+        if "PLAIN" in mechanisms:
+            code, text = self.command("AUTH PLAIN", self._plain)
+        elif "LOGIN" in mechanisms:
+            code, text = self._login_in_two_steps()
+        else:
+            raise self._no_mechanism(mechanisms)
+        if code != 235:
+            hint = "Check SMTP User and SMTP Password."
+            if code in (530, 538):
+                hint = "Tick SMTP Enable STARTTLS or SMTP SSL/TLS."
+            raise LoginRefused(
+                f"The server refused the login: {code} {text}",
+                hint=hint,
+                code=code,
+                temporary=code < 500,
+            )
+
+    def command(self, verb: str, argument: str = "") -> tuple[int, str]:
+        with self._translated():
+            self._smtp.putcmd(verb, argument)
+        return self._reply()
+
+    def envelope(self, sender: str, recipient: str, options: list[str]) -> None:
+        """MAIL and RCPT; raises `Refused` with the stage that was refused."""
+        with self._translated():
+            code, raw = self._smtp.mail(sender, options)
+        self._accept(code, raw, (250,), "the sender address")
+        with self._translated():
+            code, raw = self._smtp.rcpt(recipient)
+        self._accept(code, raw, (250, 251), "the recipient")
+
+    def content(self, message: bytes) -> str:
+        """DATA; return the server's receipt."""
+        try:
+            with self._translated():
+                code, raw = self._smtp.data(message)
+        except smtplib.SMTPDataError as error:
+            code, raw = error.smtp_code, cast(bytes, error.smtp_error)
+        self._accept(code, raw, (250,), "the mail")
+        return f"{code} {self._say(raw)}"
+
+    def _login_in_two_steps(self) -> tuple[int, str]:
+        code, text = self.command("AUTH LOGIN")
+        for answer in (self._account.user, self._account.password):
+            if code != 334:
+                break
+            code, text = self.command(base64.b64encode(answer.encode()).decode())
+        return code, text
+
+    def _no_mechanism(self, offered: list[str]) -> LoginRefused:
+        if not offered:
+            return LoginRefused(
+                "The server offers no login here.",
+                hint="Leave SMTP User empty, or use the port meant for submission (587 or 465).",
+                temporary=False,
+            )
+        names = in_words(", ".join(offered))
+        return LoginRefused(f"The server takes no password (it offers {names}).", temporary=False)
+
+    def _reply(self) -> tuple[int, str]:
+        with self._translated():
+            code, raw = self._smtp.getreply()
+        self._judge(code)
+        if code == 421:
+            self.wire.close()
+            raise Unreachable(f"The server closes down: 421 {self._say(raw)}", code=421)
+        return code, self._say(raw)
+
+    def _accept(self, code: int, raw: bytes, wanted: tuple[int, ...], what: str) -> None:
+        self._judge(code)
+        if code in wanted:
+            return
+        text = f"{code} {self._say(raw)}"
+        if code == 421:
+            self.wire.close()
+            raise Unreachable(f"The server closes down: {text}", code=code)
+        raise Refused(f"The server refused {what}: {text}", code=code, temporary=code < 500)
+
+    def _judge(self, code: int) -> None:
+        if not 200 <= code <= 599:
+            self.wire.close()
+            raise ProtocolViolation(f"{self._account.endpoint} does not answer as SMTP does.")
+
+    def _say(self, raw: bytes) -> str:
+        return in_words(raw, self._secrets)
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except smtplib.SMTPDataError:
+            raise
+        except smtplib.SMTPResponseException as error:
+            self.wire.close()
+            raise ProtocolViolation(
+                f"{self._account.endpoint} sent an answer that is too long."
+            ) from error
+        except smtplib.SMTPException as error:
+            self.wire.close()
+            raise Unreachable(f"The connection to {self._account.endpoint} is closed.") from error

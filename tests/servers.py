@@ -1,0 +1,232 @@
+"""Mail servers for tests: real Dovecot and Exim as child processes, and one that misbehaves.
+
+The real ones run on loopback with ports, certificates and directories of their own, touch nothing
+of the system's, and end with the test run.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import smtplib
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import trustme
+from imapclient import IMAPClient
+
+from tests.rogue import Peer, RogueServer, imap_script, smtp_script
+
+__all__ = [
+    "PASSWORD",
+    "Dovecot",
+    "Exim",
+    "Peer",
+    "RogueServer",
+    "free_port",
+    "imap_script",
+    "program",
+    "smtp_script",
+]
+
+PASSWORD = "correct-horse"
+_PATH = os.pathsep.join(("/usr/sbin", "/usr/bin", "/sbin", "/bin"))
+_TEMPLATES = Path(__file__).parent / "data" / "servers"
+_START_SECONDS = 15.0
+_ROOT = os.geteuid() == 0
+
+
+def program(name: str) -> str | None:
+    """Return the path of a server program, or None where it is not installed."""
+    return shutil.which(name, path=_PATH)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+class _Child:
+    """A server program in a directory of its own, run as `nobody` when the tests run as root.
+
+    `stop` ends this child and no other process.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix=prefix))
+        self.directory.chmod(0o755)
+        self._owner = pwd.getpwnam("nobody") if _ROOT else pwd.getpwuid(os.geteuid())
+        self._group = grp.getgrgid(self._owner.pw_gid).gr_name
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        raise NotImplementedError
+
+    def log(self) -> str:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _certify(self, authority: trustme.CA, *names: str) -> None:
+        certificate = authority.issue_cert(*names)
+        chain = b"".join(pem.bytes() for pem in certificate.cert_chain_pems)
+        (self.directory / "cert.pem").write_bytes(chain)
+        (self.directory / "key.pem").write_bytes(certificate.private_key_pem.bytes())
+
+    def _configure(self, name: str, **values: object) -> None:
+        text = (_TEMPLATES / name).read_text()
+        values |= {
+            "directory": self.directory,
+            "user": self._owner.pw_name,
+            "group": self._group,
+            "password": PASSWORD,
+        }
+        for key, value in values.items():
+            text = text.replace(f"@{key}@", str(value))
+        (self.directory / name).write_text(text)
+
+    def _run(self, command: list[str], address: tuple[str, int], greeting: bytes) -> None:
+        for path in [self.directory, *self.directory.rglob("*")]:
+            os.chown(path, self._owner.pw_uid, self._owner.pw_gid)
+        environment = {"PATH": _PATH, "HOME": str(self.directory)}
+        with (self.directory / "output").open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                user=self._owner.pw_uid if _ROOT else None,
+                group=self._owner.pw_gid if _ROOT else None,
+                extra_groups=[] if _ROOT else None,
+            )
+        end = time.monotonic() + _START_SECONDS
+        while time.monotonic() < end and self._process.poll() is None:
+            with suppress(OSError), socket.create_connection(address, 1) as probe:
+                if probe.recv(len(greeting)) == greeting:
+                    return
+            time.sleep(0.02)
+        said = (self.directory / "output").read_text() + self.log()
+        self.stop()
+        raise RuntimeError(f"{command[0]} did not start.\n{said}")
+
+
+_LOCATIONS = {"maildir": "maildir:~/Maildir", "mdbox": "mdbox:~/mdbox"}
+
+
+class Dovecot(_Child):
+    """IMAP and LMTP; every address is an account of its own with `PASSWORD`.
+
+    It listens on 127.0.0.2: a client that came from the server's own address would count as
+    secured, and a login in clear would be accepted.
+    """
+
+    host = "127.0.0.2"
+
+    def __init__(
+        self, *, storage: Literal["maildir", "mdbox"] = "maildir", capability: str = ""
+    ) -> None:
+        super().__init__("dovecot-")
+        self.authority = trustme.CA()
+        self.ca_pem = self.authority.cert_pem.bytes().decode("ascii")
+        self.imap_port, self.imaps_port, self.lmtp_port = (free_port(self.host) for _ in range(3))
+        for name in ("run", "state", "mail"):
+            (self.directory / name).mkdir()
+        self._certify(self.authority, "localhost", self.host)
+        self._configure(
+            "dovecot.conf",
+            host=self.host,
+            location=_LOCATIONS[storage],
+            capability=f"imap_capability = {capability}" if capability else "",
+            imap_port=self.imap_port,
+            imaps_port=self.imaps_port,
+            lmtp_port=self.lmtp_port,
+        )
+
+    def start(self) -> Self:
+        command = [str(program("dovecot")), "-F", "-c", str(self.directory / "dovecot.conf")]
+        self._run(command, (self.host, self.imap_port), b"* OK")
+        return self
+
+    def log(self) -> str:
+        log = self.directory / "dovecot.log"
+        return log.read_text() if log.exists() else ""
+
+    def client(self, user: str) -> IMAPClient:
+        """Return another mail program of this user, logged in."""
+        context = ssl.create_default_context(cadata=self.ca_pem)
+        client = IMAPClient(self.host, port=self.imaps_port, ssl_context=context, timeout=10)
+        client.login(user, PASSWORD)
+        return client
+
+    def deliver(self, user: str, *mails: bytes) -> None:
+        """Hand over mails by LMTP, as a mail exchanger does."""
+        with smtplib.LMTP(self.host, self.lmtp_port) as lmtp:
+            for raw in mails:
+                lmtp.sendmail("sender@elsewhere.test", [user], raw)
+
+
+class Exim(_Child):
+    """SMTP submission for `example.test`, delivered into a Dovecot.
+
+    The recipient `nobody@` is refused with 550, `later@` with 451.
+    """
+
+    host = "127.0.0.1"
+
+    def __init__(self, dovecot: Dovecot) -> None:
+        super().__init__("exim-")
+        self.ca_pem = dovecot.ca_pem
+        self.smtp_port, self.smtps_port = free_port(), free_port()
+        for name in ("spool", "log"):
+            (self.directory / name).mkdir()
+        # A copy has no setuid bit: Exim then runs as whoever starts it.
+        self._binary = self.directory / "exim4"
+        shutil.copy(str(program("exim4")), self._binary)
+        self._binary.chmod(0o755)
+        self._certify(dovecot.authority, "localhost", self.host)
+        self._configure(
+            "exim.conf",
+            host=self.host,
+            smtp_port=self.smtp_port,
+            smtps_port=self.smtps_port,
+            lmtp_host=dovecot.host,
+            lmtp_port=dovecot.lmtp_port,
+        )
+
+    def start(self) -> Self:
+        command = [str(self._binary), "-C", str(self.directory / "exim.conf"), "-bdf", "-q5s"]
+        self._run(command, (self.host, self.smtp_port), b"220")
+        return self
+
+    def log(self) -> str:
+        log = self.directory / "log" / "mainlog"
+        return log.read_text() if log.exists() else ""
