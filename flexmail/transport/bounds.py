@@ -38,11 +38,16 @@ _PARSER_ERRORS = (
 
 
 class BoundedImap(imaplib.IMAP4):
-    """An IMAP connection; `messages` is the folder's size as last told, or -1."""
+    """An IMAP connection.
+
+    `messages` is the folder's size as last told, or -1; `arrived` counts the mails that came while
+    it was open.
+    """
 
     def __init__(self, wire: Wire, secrets: Iterable[str]) -> None:
         self.wire = wire
         self.messages = -1
+        self.arrived = 0
         self._secrets = tuple(secrets)
         super().__init__(wire.endpoint.host, wire.endpoint.port)
 
@@ -90,6 +95,7 @@ class BoundedImap(imaplib.IMAP4):
     def _append_untagged(self, typ: str, dat: Any) -> None:
         """Count instead of keeping: a folder that others work on changes at any moment."""
         if typ == "EXISTS":
+            self.arrived += max(0, int(dat) - self.messages) if self.messages >= 0 else 0
             self.messages = int(dat)
         elif typ == "EXPUNGE":
             self.messages = max(0, self.messages - 1)

@@ -1,22 +1,25 @@
 """One open IMAP folder: read it, and remove exactly those mails that were settled.
 
 Only UIDs that the caller names are ever marked or expunged; mails and marks of other clients
-stay. RFC 3501 and 9051, RFC 4315 (UIDPLUS).
+stay. RFC 3501 and 9051, RFC 4315 (UIDPLUS), RFC 2177 (IDLE).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Callable, Collection
 
 from imapclient.imap_utf7 import encode
 
-from flexmail.errors import Refused
+from flexmail.errors import Refused, Unreachable
 from flexmail.transport.bounds import BoundedImap, uid_sets
 from flexmail.transport.reading import Fetched, Listed, Reader
 
 __all__ = ["Fetched", "Folder", "Listed", "quoted", "quoted_folder"]
 
 _DELETED = r"(\Deleted)"
+_IDLE_LOOK_SECONDS = 1.0
+_SIZE = re.compile(rb"\* (\d{1,10}) (EXISTS|EXPUNGE)\r?\n?$", re.IGNORECASE)
 
 
 class Folder(Reader):
@@ -30,6 +33,7 @@ class Folder(Reader):
         uidvalidity: int,
         readonly: bool,
         uidplus: bool,
+        can_idle: bool,
         step_seconds: float,
     ) -> None:
         super().__init__(imap, step_seconds)
@@ -37,10 +41,46 @@ class Folder(Reader):
         self.uidvalidity = uidvalidity
         self._readonly = readonly
         self._uidplus = uidplus
+        self.can_idle = can_idle
 
     @property
     def encrypted(self) -> bool:
         return self._imap.wire.encrypted
+
+    def idle(self, keep_waiting: Callable[[], bool]) -> bool:
+        """Wait with IDLE (RFC 2177) until mail arrives; tell whether it did.
+
+        Args:
+            keep_waiting: asked every second; False ends the wait.
+        """
+        imap, before = self._imap, self._imap.arrived
+        with imap.command(self._step_seconds):
+            imap.noop()  # some servers tell while idling only what is new by then
+        if imap.arrived > before:
+            return True
+        tag = imap._new_tag()
+        with imap.command(self._step_seconds):
+            imap.send(tag + b" IDLE\r\n")
+            while not (line := imap.readline()).startswith(b"+"):
+                self._hear(line, tag)
+        while imap.arrived == before and keep_waiting():
+            if not imap.wire.stays_quiet(_IDLE_LOOK_SECONDS):
+                with imap.command(self._step_seconds):
+                    self._hear(imap.readline(), tag)
+        with imap.command(self._step_seconds):
+            imap.send(b"DONE\r\n")
+            while not (line := imap.readline()).startswith(tag):
+                self._hear(line, tag)
+        return imap.arrived > before
+
+    def _hear(self, line: bytes, tag: bytes) -> None:
+        """Take note of what the server says unasked."""
+        if line.startswith(tag):
+            raise Refused(f"The server refused IDLE: {self._imap.say(line)}")
+        if line.upper().startswith(b"* BYE"):
+            raise Unreachable(f"The server ended the connection: {self._imap.say(line[5:])}")
+        if told := _SIZE.match(line):
+            self._imap._append_untagged(told[2].decode().upper(), told[1])
 
     def delete(self, uids: Collection[int]) -> frozenset[int]:
         """Remove these mails and no other; return those that the server keeps all the same.

@@ -108,6 +108,7 @@ class ImapDialogue:
             uidvalidity=uidvalidity,
             readonly=readonly,
             uidplus="UIDPLUS" in self._capabilities,
+            can_idle="IDLE" in self._capabilities,
             step_seconds=self._step_seconds,
         )
 

@@ -8,6 +8,7 @@ given this instead of a socket. What a server said before TLS is never believed 
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
 from collections.abc import Sequence
 
@@ -77,6 +78,15 @@ class Wire:
             except OSError as error:
                 raise self._lost(error) from error
             rest = rest[sent:]
+
+    def stays_quiet(self, seconds: float) -> bool:
+        """Wait for something to read, without reading it; tell whether nothing came."""
+        decrypted = getattr(self._sock, "pending", None)
+        if self.broken or self._buffer or (decrypted is not None and decrypted()):
+            return False
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._sock, selectors.EVENT_READ)
+            return not selector.select(seconds)
 
     def readline(self, limit: int) -> bytes:
         """Return a line with its end, or `limit` bytes of a longer one."""

@@ -1,0 +1,230 @@
+"""Which service runs when, and which process runs it.
+
+Every process that serves pages has one `JobOwner` thread. A lease row says which of them acts: that
+one runs an APScheduler with its jobs in memory. Rows are the truth, the scheduler is their shadow:
+`apply` makes it agree with the settings, at start, after a save and on every tick alike, so a save
+in any worker or host is picked up within two seconds. A job is rescheduled only when its interval
+differs, for rescheduling restarts the clock.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from flexmail.db import db
+from flexmail.services import (
+    accounts,
+    approvals,
+    channels,
+    delivery,
+    inbox,
+    leases,
+    reply_log,
+    settings,
+    sign_in,
+    status,
+    watching,
+)
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 9.0
+TICK_SECONDS = 1.0
+OUTBOX_SECONDS = 2
+EXPIRY_SECONDS = 15
+HOUSEKEEPING_SECONDS = 3600
+_REPLIES = "replies"
+_SAME_TIME = timedelta(seconds=1)
+_AFTER_TROUBLE = timedelta(seconds=60)
+
+_owner: JobOwner | None = None
+
+
+def start(app: Flask) -> None:
+    """Start this process's job owner, once; a forked child starts one of its own.
+
+    A server that loads the app before it forks (gunicorn --preload) would otherwise be left with a
+    thread in the parent only: the parent's is stopped before the first fork.
+    """
+    global _owner  # noqa: PLW0603 (one owner a process is the point)
+    if _owner is not None:
+        return
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it tells of every single run
+    _owner = JobOwner(app)
+    _owner.start()
+    atexit.register(stop)
+    os.register_at_fork(before=stop, after_in_child=lambda: _restart(app))
+
+
+def stop() -> None:
+    """Stop this process's job owner and give the lease up, so that another takes over at once."""
+    if _owner is not None:
+        _owner.stop()
+
+
+def apply() -> None:
+    """Make the scheduler agree with the settings now; nothing to do where this is not the owner."""
+    if _owner is not None:
+        _owner.wake()
+
+
+def _restart(app: Flask) -> None:
+    global _owner  # noqa: PLW0603
+    with app.app_context():
+        db.engine.dispose(close=False)  # the connections belong to the parent
+    _owner = JobOwner(app)
+    _owner.start()
+
+
+class JobOwner:
+    """A thread that takes or renews the lease and, while it holds it, runs the jobs."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self._lease = leases.Holder(status.JOBS_LEASE, seconds=LEASE_SECONDS)
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="job-owner", daemon=True)
+        self._scheduler: BackgroundScheduler | None = None
+        self._interval: timedelta | None = None
+        self._revision = -1
+
+    def start(self) -> None:
+        """Begin ticking."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the jobs between two mails and give the lease up; returns within 20 seconds."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(20)
+
+    def wake(self) -> None:
+        """Tick now."""
+        self._wake.set()
+
+    def owns(self) -> bool:
+        """Tell whether the jobs are this process's, by its own clock."""
+        return self._lease.holds() and not self._stopping.is_set()
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            self._guarded(self._tick)
+            if not self.owns():
+                self._step_down()
+            self._wake.wait(TICK_SECONDS)
+            self._wake.clear()
+        self._step_down()
+        self._guarded(lambda: self._lease.release(datetime.now(UTC)))
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        """Do something that the thread has to survive: it is tried again at the next tick."""
+        try:
+            with self.app.app_context():
+                work()
+        except SQLAlchemyError as error:
+            log.warning("jobs: the database did not answer: %s", error)
+        except Exception:
+            log.exception("jobs: this should not have happened")
+
+    def _tick(self) -> None:
+        now = datetime.now(UTC)
+        if self._lease.keep(now) is not None and self.owns():
+            self._agree(self._scheduler or self._begin(now), now)
+
+    def _agree(self, scheduler: BackgroundScheduler, now: datetime) -> None:
+        """Bring the scheduler into line with the rows; doing it twice changes nothing."""
+        row = settings.load()
+        wanted = inbox.interval(row) if row.enable_email_approval else None
+        due = status.next_run_at(row, channels.get(inbox.CHANNEL), now=now)
+        job = scheduler.get_job(_REPLIES)
+        if due is None or wanted is None:
+            if job is not None:
+                job.remove()
+                log.info("jobs: email approval is off, the reply job is paused")
+        elif job is None:
+            trigger = IntervalTrigger(seconds=int(wanted.total_seconds()), timezone=UTC)
+            scheduler.add_job(
+                self._run, trigger, args=[self._process], id=_REPLIES, next_run_time=due
+            )
+            log.info("jobs: replies every %s, next at %s", wanted, due)
+        elif wanted != self._interval:
+            trigger = IntervalTrigger(seconds=int(wanted.total_seconds()), timezone=UTC)
+            job.modify(trigger=trigger, next_run_time=due)
+            log.info("jobs: replies now every %s, next at %s", wanted, due)
+        elif abs(job.next_run_time - due) > _SAME_TIME and (
+            due > now or row.revision != self._revision
+        ):
+            job.modify(next_run_time=due)  # a run by hand, or a pause that began or ended
+        self._interval, self._revision = wanted, row.revision
+
+    def _begin(self, now: datetime) -> BackgroundScheduler:
+        scheduler = BackgroundScheduler(
+            timezone=UTC,
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        for service, seconds in (
+            (self._deliver, OUTBOX_SECONDS),
+            (self._expire, EXPIRY_SECONDS),
+            (self._keep_house, HOUSEKEEPING_SECONDS),
+        ):
+            trigger = IntervalTrigger(seconds=seconds, timezone=UTC)
+            scheduler.add_job(self._run, trigger, args=[service], next_run_time=now)
+        scheduler.add_job(self._run, "date", args=[self._watch], run_date=now)
+        scheduler.start()
+        self._scheduler, self._interval = scheduler, None
+        log.info("jobs: they are owned here now")
+        if accounts.none_yet():
+            log.warning(
+                "There is no account yet. Make the first admin, within a day, at %s/setup/%s",
+                self.app.config["BASE_URL"] or "http://127.0.0.1:8000",
+                sign_in.setup_token(),
+            )
+        return scheduler
+
+    def _step_down(self) -> None:
+        """Stop the jobs here; at a clean stop, wait until the one that runs has ended."""
+        self._lease.drop()
+        if self._scheduler is not None:
+            log.info("jobs: they are not owned here any more")
+            self._scheduler.shutdown(wait=self._stopping.is_set())
+        self._scheduler = self._interval = None
+
+    def _run(self, service: Callable[[datetime], object]) -> None:
+        """Run a service in an application context of its own, if the jobs are still ours."""
+        if self.owns():
+            self._guarded(lambda: service(datetime.now(UTC)))
+
+    def _process(self, now: datetime) -> None:
+        inbox.process_replies(now=now, keep_going=self.owns)
+        self._deliver(now)
+
+    def _watch(self, _now: datetime) -> None:
+        """Watch the folder, where that is asked for, and come back later."""
+        pause = _AFTER_TROUBLE
+        try:
+            pause = watching.watch(self._process, self.owns)
+        finally:
+            if self._scheduler is not None and self.owns():
+                again = datetime.now(UTC) + pause
+                self._scheduler.add_job(self._run, "date", args=[self._watch], run_date=again)
+
+    def _deliver(self, now: datetime) -> None:
+        delivery.deliver_due(now=now, keep_going=self.owns)
+
+    def _expire(self, now: datetime) -> None:
+        approvals.expire_due(now=now)
+
+    def _keep_house(self, now: datetime) -> None:
+        reply_log.remove_old_copies(now=now)

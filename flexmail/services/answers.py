@@ -1,0 +1,74 @@
+"""What flexmail answers to a reply: a confirmation, an explanation, or nothing.
+
+Only the approver that the reference was made for is ever written to, never the sender: the two
+differ when somebody else got hold of the mail. Automata and bounces have no reference here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from flexmail.mail.reference import find_message_ids
+from flexmail.models import ApprovalReference, User
+from flexmail.services import approvals, outbox
+
+EXPLANATIONS_A_DAY = 5
+_ANSWERED = frozenset(
+    {
+        "unclear",
+        "wrong_sender",
+        "unauthenticated",
+        "already_decided",
+        "expired",
+        "cancelled",
+        "mail_not_allowed",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The one outcome of a mail, with its reason and whom it concerns."""
+
+    kind: str
+    reason: str
+    reference: ApprovalReference | None = None
+    verdict: approvals.Verdict | None = None
+    comment: str = ""
+
+
+def queue(outcome: Outcome, *, to_message_id: str, now: datetime) -> None:
+    """Queue one mail to the bound approver, or none; joins the caller's transaction."""
+    if outcome.reference is None:
+        return
+    approval, user = outcome.reference.approval, outcome.reference.user
+    context: dict[str, Any] = {"approval": approval, "approver": user}
+    if outcome.verdict:
+        kind = "reply_confirmation"
+        context |= {"verdict": outcome.verdict, "comment": outcome.comment}
+    elif outcome.kind in _ANSWERED and user.active and _may_explain(user, now):
+        kind = "reply_explanation"
+        context |= {
+            "reason": outcome.reason,
+            "still_open": approval.status == "pending" and approval.expires_at > now,
+            "may_approve": approval.mail_decision == "allow",
+        }
+    else:
+        return
+    theirs = outcome.kind != "wrong_sender"
+    in_reply_to = find_message_ids([to_message_id])[:1] if theirs else ()
+    outbox.queue(
+        kind,
+        user.email,
+        context,
+        now=now,
+        threading=outbox.Threading(in_reply_to=in_reply_to[0] if in_reply_to else None),
+        approval_id=approval.id,
+    )
+
+
+def _may_explain(user: User, now: datetime) -> bool:
+    since = now - timedelta(days=1)
+    return outbox.queued_since("reply_explanation", user.email, since) < EXPLANATIONS_A_DAY

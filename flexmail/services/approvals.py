@@ -1,0 +1,179 @@
+"""Approvals: ask for a yes or no, and decide it at most once.
+
+`authorise` is the only door to a decision, for mail and page alike. Every condition is looked at
+inside the transaction that would commit the decision, so all of them held at one moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import select, update
+
+from flexmail.db import db, transaction
+from flexmail.errors import Conflict, InvalidInput, NotFound
+from flexmail.models import Approval, Decision, User
+from flexmail.services import approvers
+from flexmail.services.paging import Page, page_of
+
+Verdict = Literal["approve", "reject"]
+Channel = Literal["email", "web"]
+
+STATUS_OF: dict[str, str] = {"approve": "approved", "reject": "rejected"}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a decision was not taken: a named outcome and a sentence for people."""
+
+    outcome: str
+    reason: str
+
+
+def get(approval_id: int, *, viewer: User | None = None) -> Approval:
+    """Return an approval; an approver sees the own ones only.
+
+    Raises:
+        NotFound: there is none, or none for this viewer.
+    """
+    wanted = select(Approval).where(Approval.id == approval_id)
+    if viewer is not None and viewer.role != "admin":
+        wanted = wanted.where(approvers.addressed_to(viewer))
+    approval = db.session.scalar(wanted)
+    if approval is None:
+        raise NotFound(f"There is no approval {approval_id}.")
+    return approval
+
+
+def listing(
+    *,
+    viewer: User | None = None,
+    status: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[Approval]:
+    """Return one page, the newest first; an approver sees the own ones only."""
+    wanted = select(Approval)
+    if viewer is not None and viewer.role != "admin":
+        wanted = wanted.where(approvers.addressed_to(viewer))
+    if status:
+        wanted = wanted.where(Approval.status == status)
+    return page_of(wanted, Approval.id, cursor=cursor, limit=limit)
+
+
+def authorise(
+    approval: Approval, user: User, *, channel: Channel, verdict: Verdict | None, now: datetime
+) -> Refusal | None:
+    """Look at every condition of a decision except who the sender of a mail is.
+
+    Args:
+        verdict: None when a reply's words are not known yet.
+
+    Returns:
+        None when this account may decide this approval now; else the first condition that fails.
+    """
+    if not user.active or not approvers.is_approver(approval, user):
+        return Refusal("not_an_approver", f"{user.email} may not decide this request (any more).")
+    if approval.status in ("approved", "rejected"):
+        return Refusal("already_decided", f"The request was {approval.status} already.")
+    if approval.status == "cancelled":
+        return Refusal("cancelled", "The request was cancelled.")
+    if approval.status == "expired" or approval.expires_at <= now:
+        return Refusal("expired", "The request expired before this answer.")
+    if any(decision.user_id == user.id for decision in approval.decisions):
+        return Refusal("already_decided", f"{user.email} has decided already.")
+    if channel == "email" and approval.mail_decision == "reject_only" and verdict == "approve":
+        return Refusal(
+            "mail_not_allowed",
+            "This request can be rejected by mail, but approved only on its page.",
+        )
+    return None
+
+
+def decide(
+    approval: Approval,
+    user: User,
+    *,
+    verdict: Verdict,
+    comment: str,
+    channel: Channel,
+    now: datetime,
+) -> Refusal | None:
+    """Take a decision inside the caller's write transaction, or say why not.
+
+    The caller has begun the transaction before it read anything, and commits.
+    """
+    refusal = authorise(approval, user, channel=channel, verdict=verdict, now=now)
+    if refusal:
+        return refusal
+    if approval.comment_required and verdict == "reject" and not comment.strip():
+        return Refusal("unclear", "A comment is required to reject this request.")
+    approval.decisions.append(
+        Decision(user_id=user.id, verdict=verdict, comment=comment, channel=channel, at=now)
+    )
+    approval.status = STATUS_OF[verdict]  # rule `any`: the first decision ends it
+    approval.decided_at = now
+    db.session.flush()
+    return None
+
+
+def decide_on_page(
+    approval_id: int, user_id: int, *, verdict: Verdict, comment: str, now: datetime
+) -> Approval:
+    """Take a decision made on the page, and commit.
+
+    Raises:
+        NotFound: there is no such approval for this account.
+        Conflict: `authorise` refused; the sentence is its reason.
+        InvalidInput: a comment is required.
+    """
+    with transaction():
+        user = db.session.get_one(User, user_id, with_for_update=True)
+        approval = get(approval_id, viewer=user)
+        db.session.refresh(approval, with_for_update=True)
+        refusal = decide(
+            approval, user, verdict=verdict, comment=comment.strip(), channel="web", now=now
+        )
+        if refusal and refusal.outcome == "unclear":
+            raise InvalidInput({"comment": [refusal.reason]})
+        if refusal:
+            raise Conflict(refusal.reason)
+    return approval
+
+
+def cancel(approval_id: int, *, now: datetime) -> Approval:
+    """Cancel a pending approval, and commit.
+
+    Raises:
+        NotFound
+        Conflict: it is final already.
+    """
+    with transaction():
+        approval = get(approval_id)
+        db.session.refresh(approval, with_for_update=True)
+        if approval.status != "pending":
+            raise Conflict(f"Approval {approval_id} is {approval.status} already.")
+        approval.status, approval.decided_at = "cancelled", now
+    return approval
+
+
+def expire_due(*, now: datetime) -> int:
+    """Expire what is over its time, and commit; return how many."""
+    overdue = (Approval.status == "pending", Approval.expires_at <= now)
+    if not db.session.scalar(select(Approval.id).where(*overdue).limit(1)):
+        return 0
+    with transaction():
+        expired = db.session.scalars(
+            update(Approval)
+            .where(*overdue)
+            .values(status="expired", decided_at=now)
+            .returning(Approval.id)
+        )
+        return len(expired.all())
+
+
+def default_expiry() -> timedelta:
+    """Return how long a request stays open when nothing else is said."""
+    return timedelta(days=7)

@@ -1,0 +1,64 @@
+"""How each job fares: started, finished, failing since when and why, paused until when."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from flexmail.db import db, transaction
+from flexmail.errors import FlexmailError, LoginRefused
+from flexmail.models import Channel
+
+_PAUSE = timedelta(minutes=1)
+_LOGIN_PAUSE = timedelta(minutes=6)
+"""At most ten refused logins an hour: servers lock accounts for more."""
+
+
+def get(name: str) -> Channel:
+    """Return the row, or an empty one that is in no session."""
+    return db.session.get(Channel, name) or Channel(name=name, error="")
+
+
+def started(name: str, *, now: datetime) -> None:
+    """Note that a run begins; joins the caller's transaction."""
+    _row(name).started_at = now
+
+
+def finished(name: str, summary: dict[str, Any]) -> None:
+    """Note a run that reached its end; joins the caller's transaction."""
+    row = _row(name)
+    row.summary, row.error = summary, ""
+    row.failing_since = row.paused_until = row.paused_revision = None
+
+
+def failed(name: str, error: FlexmailError, *, revision: int, now: datetime) -> None:
+    """Note why a run failed, and pause the channel; commits.
+
+    The pause is for servers' sake only: a new revision of the settings ends it.
+    """
+    with transaction():
+        row = _row(name)
+        row.error = explain(error)
+        row.failing_since = row.failing_since or now
+        row.paused_until = now + (_LOGIN_PAUSE if isinstance(error, LoginRefused) else _PAUSE)
+        row.paused_revision = revision
+
+
+def explain(error: FlexmailError) -> str:
+    """Return cause and hint as one text for people."""
+    hint = getattr(error, "hint", "")
+    return f"{error} {hint}".strip()
+
+
+def is_paused(name: str, *, revision: int, now: datetime) -> bool:
+    """Tell whether a scheduled run should wait."""
+    row = get(name)
+    return bool(row.paused_until and row.paused_until > now and row.paused_revision == revision)
+
+
+def _row(name: str) -> Channel:
+    row = db.session.get(Channel, name, with_for_update=True)
+    if row is None:
+        row = Channel(name=name, error="")
+        db.session.add(row)
+    return row

@@ -1,0 +1,204 @@
+"""Send what is due from the outbox: at least once, one connection a batch.
+
+Claim by one conditional UPDATE and commit; send outside any transaction; note the answer. A sender
+that dies leaves claims that run out, and its mail goes again under the same Message-ID. What the
+server says about one recipient never holds back another; what it says about the connection or the
+login costs no mail a try.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.orm import undefer
+
+from flexmail.crypto import key_ring
+from flexmail.db import db, transaction
+from flexmail.errors import FlexmailError, MailServerError, Refused, SecretUnreadable
+from flexmail.mail.address import parse_mailbox
+from flexmail.models import OutboxMail
+from flexmail.services import channels, settings
+from flexmail.transport.smtp import SmtpAccount, SmtpSession, open_session
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "outbox"
+BATCH = 30
+CLAIM = timedelta(minutes=5)
+GIVE_UP_AFTER = timedelta(days=4)
+_RETRY_MINUTES = (1, 2, 5, 10, 15, 30)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one call of `deliver_due` did."""
+
+    sent: int = 0
+    deferred: int = 0
+    failed: int = 0
+    error: str = ""
+
+
+def deliver_due(
+    *,
+    now: datetime,
+    at_once: bool = False,
+    keep_going: Callable[[], bool] = lambda: True,
+) -> Report:
+    """Send every mail that is due, batch by batch; commits as it goes.
+
+    Args:
+        at_once: act whatever pause or retry time is set (somebody asked for it by hand).
+        keep_going: asked between mails; False ends the call and gives the rest back.
+    """
+    row = settings.load()
+    if not at_once and channels.is_paused(CHANNEL, revision=row.revision, now=now):
+        return Report()
+    if not _anything_due(now, at_once):
+        return Report()
+    revision = row.revision
+    sent = deferred = failed = 0
+    try:
+        account = settings.smtp_account(row)
+        sender = parse_mailbox(row.smtp_from_address).addr_spec
+        db.session.rollback()  # no transaction is open while the network is used
+        already: set[int] = set()
+        while keep_going() and (claimed := _claim(now, at_once, already)):
+            already.update(claimed)
+            states = _send_batch(account, sender, claimed, now, keep_going)
+            sent += states.count("sent")
+            failed += states.count("failed")
+            deferred += states.count("queued")
+    except (MailServerError, SecretUnreadable) as error:
+        log.warning("outbox: %s", error)
+        channels.failed(CHANNEL, error, revision=revision, now=now)
+        return Report(sent, deferred, failed, channels.explain(error))
+    except FlexmailError as error:
+        return Report(sent, deferred, failed, str(error))
+    with transaction():
+        channels.started(CHANNEL, now=now)
+        channels.finished(CHANNEL, {"sent": sent, "deferred": deferred, "failed": failed})
+    return Report(sent, deferred, failed)
+
+
+def _due(now: datetime, at_once: bool) -> ColumnElement[bool]:
+    waiting = OutboxMail.state == "queued"
+    if not at_once:
+        waiting = and_(waiting, OutboxMail.retry_at <= now)
+    return or_(waiting, and_(OutboxMail.state == "sending", OutboxMail.claimed_until < now))
+
+
+def _anything_due(now: datetime, at_once: bool) -> bool:
+    return bool(db.session.scalar(select(OutboxMail.id).where(_due(now, at_once)).limit(1)))
+
+
+def _claim(now: datetime, at_once: bool, already: set[int]) -> list[int]:
+    with transaction():
+        due = (
+            select(OutboxMail.id)
+            .where(_due(now, at_once), OutboxMail.id.not_in(already))
+            .order_by(OutboxMail.retry_at, OutboxMail.id)
+            .limit(BATCH)
+            .with_for_update(skip_locked=True)
+        )
+        claim = (
+            update(OutboxMail)
+            .where(OutboxMail.id.in_(due.scalar_subquery()))
+            .values(
+                state="sending",
+                claimed_by=f"{socket.gethostname()}:{os.getpid()}",
+                claimed_until=now + CLAIM,
+                attempts=OutboxMail.attempts + 1,
+            )
+            .returning(OutboxMail.id)
+        )
+        return sorted(db.session.scalars(claim))
+
+
+def _send_batch(
+    account: SmtpAccount,
+    sender: str,
+    claimed: list[int],
+    now: datetime,
+    keep_going: Callable[[], bool],
+) -> list[str]:
+    """Send claimed mails over one connection; return the state each of them ended in."""
+    states: list[str] = []
+    waiting = list(claimed)
+    try:
+        with open_session(account) as session:
+            while waiting and keep_going():
+                states.append(_send_one(session, sender, waiting[0], now))
+                waiting.pop(0)
+    except _ConnectionLost as lost:
+        waiting.remove(lost.mail_id)
+        raise lost.error from lost
+    finally:
+        _give_back(waiting)
+    return states
+
+
+class _ConnectionLost(Exception):
+    """The connection died while this mail was under way: its try counts, the others' do not."""
+
+    def __init__(self, mail_id: int, error: MailServerError) -> None:
+        super().__init__(str(error))
+        self.mail_id, self.error = mail_id, error
+
+
+def _send_one(session: SmtpSession, sender: str, mail_id: int, now: datetime) -> str:
+    mail = db.session.get_one(OutboxMail, mail_id, options=[undefer(OutboxMail.sealed_content)])
+    recipient, sealed = mail.recipient, mail.sealed_content
+    db.session.rollback()  # no transaction is open while the network is used
+    try:
+        answer = session.send(sender, recipient, key_ring().open(sealed))
+    except Refused as error:
+        return _note(mail_id, str(error), now, temporary=error.temporary)
+    except MailServerError as error:
+        _note(mail_id, str(error), now, temporary=True)
+        raise _ConnectionLost(mail_id, error) from error
+    return _note(mail_id, answer, now, sent_encrypted=session.encrypted)
+
+
+def _note(
+    mail_id: int,
+    answer: str,
+    now: datetime,
+    *,
+    temporary: bool = False,
+    sent_encrypted: bool | None = None,
+) -> str:
+    """Store what became of one try; commits; returns the state."""
+    with transaction():
+        mail = db.session.get_one(OutboxMail, mail_id)
+        mail.answer, mail.claimed_by, mail.claimed_until = answer, None, None
+        if sent_encrypted is not None:
+            mail.state, mail.sent_at, mail.encrypted = "sent", now, sent_encrypted
+        elif temporary and mail.created_at + GIVE_UP_AFTER > now:
+            minutes = _RETRY_MINUTES[min(mail.attempts, len(_RETRY_MINUTES)) - 1]
+            mail.state, mail.retry_at = "queued", now + timedelta(minutes=minutes)
+        else:
+            mail.state = "failed"
+        return mail.state
+
+
+def _give_back(mail_ids: list[int]) -> None:
+    if not mail_ids:
+        return
+    with transaction():
+        db.session.execute(
+            update(OutboxMail)
+            .where(OutboxMail.id.in_(mail_ids), OutboxMail.state == "sending")
+            .values(
+                state="queued",
+                claimed_by=None,
+                claimed_until=None,
+                attempts=OutboxMail.attempts - 1,
+            )
+        )

@@ -1,0 +1,71 @@
+"""Look at the oldest mails of the folder: which are open, which were settled by an earlier run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from flexmail.db import db
+from flexmail.models import Reply
+from flexmail.services.reply_run import Run
+from flexmail.transport.imap import Folder, Listed
+
+_MAX_WINDOW = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Mails in the folder, oldest first.
+
+    `open` want an outcome; `tried` are the UIDs among them whose earlier try did not end;
+    `leftovers` have an outcome and were not deleted yet, with the digests they had; `kept` were
+    deleted, but the server keeps them.
+    """
+
+    open: list[Listed]
+    tried: frozenset[int]
+    leftovers: dict[int, frozenset[str]]
+    kept: frozenset[int]
+
+
+def look(folder: Folder, run: Run) -> Window:
+    """List the oldest mails, and more of them until as many as may be taken are open.
+
+    What another client marked deleted is left alone; what the server keeps although it was told to
+    delete it counts as gone.
+    """
+    limit = run.settings.email_reply_process_count
+    while True:
+        listed = folder.oldest(limit)
+        window = _sort(listed, _known(folder, run, listed))
+        enough = len(window.open) >= run.settings.email_reply_process_count
+        if enough or len(listed) < limit or limit >= _MAX_WINDOW:
+            return window
+        limit *= 4
+
+
+def _known(folder: Folder, run: Run, listed: list[Listed]) -> dict[int, list[Reply]]:
+    rows = select(Reply).where(run.rows(folder, [mail.uid for mail in listed]))
+    known: dict[int, list[Reply]] = defaultdict(list)
+    for row in db.session.scalars(rows):
+        known[row.uid].append(row)
+        db.session.expunge(row)
+    db.session.rollback()  # no transaction is open while the network is used
+    return known
+
+
+def _sort(listed: list[Listed], known: dict[int, list[Reply]]) -> Window:
+    settled = {uid for uid, rows in known.items() if any(row.outcome for row in rows)}
+    kept = {uid for uid in settled if any(row.kept_by_server for row in known[uid])}
+    return Window(
+        open=[mail for mail in listed if mail.uid not in settled and "\\Deleted" not in mail.flags],
+        tried=frozenset(uid for uid in known if uid not in settled),
+        leftovers={
+            mail.uid: frozenset(row.sha256 for row in known[mail.uid] if row.outcome)
+            for mail in listed
+            if mail.uid in settled - kept
+        },
+        kept=frozenset(kept),
+    )

@@ -1,0 +1,56 @@
+"""The settings with every fall-back applied: what flexmail works with, without any secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flexmail.mail.address import Mailbox, parse_mailbox
+from flexmail.mail.reply import Words, parse_words
+from flexmail.models import EmailSettings
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What flexmail works with, every fall-back applied; without any secret."""
+
+    revision: int
+    sender: Mailbox | None
+    imap_user: str
+    email_reply_folder: str
+    approval_reply_address: str
+    imap_password: str
+    """Where it comes from: `set`, `SMTP Password` or `not set`."""
+    enable_email_approval: bool
+    email_reply_process_interval: int
+    email_reply_process_count: int
+    words: Words
+    reply_trust: str
+    trusted_authserv_id: str
+    process_as_they_arrive: bool
+    keep_processed_days: int
+
+
+def in_force(row: EmailSettings) -> InForce:
+    """Apply the fall-backs: IMAP user and password, reply address, folder."""
+    if row.sealed_imap_password:
+        imap_password = "set"
+    else:
+        imap_password = "SMTP Password" if row.sealed_smtp_password else "not set"
+    return InForce(
+        revision=row.revision,
+        sender=parse_mailbox(row.smtp_from_address) if row.smtp_from_address else None,
+        imap_user=row.imap_user or row.smtp_user,
+        email_reply_folder=row.email_reply_folder or "INBOX",
+        approval_reply_address=row.approval_reply_address or row.smtp_from_address,
+        imap_password=imap_password,
+        enable_email_approval=row.enable_email_approval,
+        email_reply_process_interval=row.email_reply_process_interval,
+        email_reply_process_count=row.email_reply_process_count,
+        words=Words(
+            frozenset(parse_words(row.approve_words)), frozenset(parse_words(row.reject_words))
+        ),
+        reply_trust=row.reply_trust,
+        trusted_authserv_id=row.trusted_authserv_id,
+        process_as_they_arrive=row.process_as_they_arrive,
+        keep_processed_days=row.keep_processed_days,
+    )

@@ -1,0 +1,103 @@
+"""Run the reply job: one owner at a time, on one folder, within a minute by the wall clock."""
+
+from __future__ import annotations
+
+import logging
+import time
+import zlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from flexmail.crypto import key_ring
+from flexmail.db import db, transaction
+from flexmail.errors import FlexmailError, OwnershipLost
+from flexmail.models import EmailSettings, Reply
+from flexmail.services import channels, leases, settings
+from flexmail.services.receiving import receive, understand
+from flexmail.services.reply_run import LEASE, Report, Run
+from flexmail.services.taking import take
+from flexmail.transport.imap import ImapAccount, open_folder
+
+__all__ = ["Report", "process_replies", "raw_of", "receive", "summary_of", "understand"]
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "replies"
+LEASE_SECONDS = 12.0
+RUN_SECONDS = 60.0
+
+
+def process_replies(
+    *, now: datetime, at_once: bool = False, keep_going: Callable[[], bool] = lambda: True
+) -> Report:
+    """Run the reply job once, on at most `email_reply_process_count` mails; commits as it goes.
+
+    What goes wrong with server or network is in `Report.error` and on the status page, and costs
+    no mail anything.
+
+    Args:
+        at_once: act whatever pause is running (somebody asked for it by hand).
+        keep_going: asked between batches; False ends the run, keeping what was committed.
+    """
+    report = Report(at=now)
+    began = time.monotonic()
+    row = settings.load()
+    if not row.enable_email_approval:
+        report.error = "Email approval is off: nothing was read and nothing deleted."
+        return report
+    if not at_once and channels.is_paused(CHANNEL, revision=row.revision, now=now):
+        report.error = "Waiting after a failure: see the status page."
+        return report
+    with leases.hold(LEASE, now=now, seconds=LEASE_SECONDS) as fence:
+        if fence is None:
+            report.error = "Another run is reading the folder right now."
+            return report
+        _run(report, fence, lambda: keep_going() and time.monotonic() - began < RUN_SECONDS)
+    report.seconds = round(time.monotonic() - began, 3)
+    if not report.error:
+        with transaction():
+            channels.finished(CHANNEL, summary_of(report))
+    return report
+
+
+def summary_of(report: Report) -> dict[str, object]:
+    """Return what is stored about a run, as JSON values."""
+    return {
+        "at": report.at.isoformat(),
+        "looked_at": report.looked_at,
+        "left": report.left,
+        "by_outcome": report.by_outcome,
+        "seconds": report.seconds,
+    }
+
+
+def raw_of(row: Reply) -> bytes:
+    """Return the kept copy of a mail, b"" when there is none (any more)."""
+    return zlib.decompress(key_ring().open(row.sealed_raw)) if row.sealed_raw else b""
+
+
+def _run(report: Report, fence: int, keep_going: Callable[[], bool]) -> None:
+    with transaction():
+        channels.started(CHANNEL, now=report.at)
+    row = settings.load()
+    revision, in_force = row.revision, settings.in_force(row)
+    try:
+        account = settings.imap_account(row)
+        db.session.rollback()  # no transaction is open while the network is used
+        with open_folder(account, in_force.email_reply_folder, run_seconds=RUN_SECONDS) as folder:
+            take(folder, Run(_name_of(account), in_force, report.at, fence, report, keep_going))
+    except OwnershipLost as error:
+        report.error = str(error)
+    except FlexmailError as error:
+        log.warning("replies: %s", error)
+        report.error = channels.explain(error)
+        channels.failed(CHANNEL, error, revision=revision, now=report.at)
+
+
+def _name_of(account: ImapAccount) -> str:
+    return f"{account.user}@{account.endpoint.host}:{account.endpoint.port}"
+
+
+def interval(row: EmailSettings) -> timedelta:
+    """Return the time from the start of one run to the start of the next."""
+    return timedelta(minutes=row.email_reply_process_interval)

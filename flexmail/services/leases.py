@@ -1,0 +1,143 @@
+"""Leases: one row says who owns something, until when, and with which fence number.
+
+Time is this host's; hosts that share a database keep their clocks within a second of each other
+(NTP). An owner that sleeps past its lease is stopped by the fence number, which is compared inside
+the very transaction that would commit its work.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from flask import current_app
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from flexmail.db import db, transaction
+from flexmail.errors import OwnershipLost
+from flexmail.models import Lease
+
+log = logging.getLogger(__name__)
+
+
+def acquire(name: str, owner: str, *, now: datetime, seconds: float) -> int | None:
+    """Take or renew a lease in a transaction of its own.
+
+    Returns:
+        The fence number, or None while somebody else holds the lease. A new owner gets a new
+        number; renewing keeps it.
+    """
+    with transaction():
+        lease = db.session.scalar(select(Lease).where(Lease.name == name).with_for_update())
+        if lease is None:
+            lease = Lease(name=name, owner="", expires_at=now, fence=0)
+            db.session.add(lease)
+        if lease.owner != owner:
+            if lease.owner and lease.expires_at > now:
+                return None
+            lease.owner, lease.fence = owner, lease.fence + 1
+        lease.expires_at = now + timedelta(seconds=seconds)
+        return lease.fence
+
+
+def check(name: str, fence: int) -> None:
+    """Inside the caller's write transaction: make sure that the lease is still ours.
+
+    Raises:
+        OwnershipLost: it is not; the caller's transaction has to roll back.
+    """
+    found = db.session.scalar(select(Lease.fence).where(Lease.name == name).with_for_update())
+    if found != fence:
+        raise OwnershipLost(f"The lease {name!r} has gone to another process.")
+
+
+def release(name: str, owner: str, *, now: datetime) -> None:
+    """Give the lease up at once, if it is still ours; commits."""
+    with transaction():
+        db.session.execute(
+            update(Lease)
+            .where(Lease.name == name, Lease.owner == owner)
+            .values(owner="", expires_at=now)
+        )
+
+
+def holder(name: str, *, now: datetime) -> str:
+    """Return the present owner as `host:pid`, "" when nobody holds the lease."""
+    lease = db.session.get(Lease, name)
+    return lease.owner.rpartition(":")[0] if lease and lease.expires_at > now else ""
+
+
+@contextmanager
+def hold(name: str, *, now: datetime, seconds: float) -> Iterator[int | None]:
+    """Hold a lease while the block runs, renewed by a thread; given up at the end.
+
+    Yields:
+        The fence number to `check` in each commit, or None while somebody else holds the lease.
+    """
+    holder = Holder(name, seconds=seconds)
+    fence = holder.keep(now)
+    if fence is None:
+        yield None
+        return
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(seconds / 6):
+            try:
+                with app.app_context():
+                    holder.keep(datetime.now(UTC))
+            except SQLAlchemyError as error:
+                log.warning("The lease %r was not renewed: %s", name, error)
+
+    renewing = threading.Thread(target=renew, name=f"lease-{name}", daemon=True)
+    renewing.start()
+    try:
+        yield fence
+    finally:
+        done.set()
+        renewing.join()
+        db.session.rollback()
+        holder.release(datetime.now(UTC))
+
+
+class Holder:
+    """One process's hold on a lease: renewed at a third of its length, given up before its end."""
+
+    def __init__(self, name: str, *, seconds: float) -> None:
+        self.name = name
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._seconds = seconds
+        self._fence: int | None = None
+        self._until = self._renew_at = 0.0
+
+    def keep(self, now: datetime) -> int | None:
+        """Take or renew the lease when that is due; commits; return the fence number if ours."""
+        asked = time.monotonic()
+        if asked >= self._renew_at:
+            self._fence = acquire(self.name, self._owner, now=now, seconds=self._seconds)
+            ours = self._fence is not None
+            self._until = asked + self._seconds - 1 if ours else 0.0
+            self._renew_at = asked + self._seconds / 3 if ours else 0.0
+        return self._fence if self.holds() else None
+
+    def holds(self) -> bool:
+        """Tell whether the lease is ours by this process's own clock; asks nobody."""
+        return time.monotonic() < self._until
+
+    def drop(self) -> None:
+        """Act as if it were not ours from now on."""
+        self._until = self._renew_at = 0.0
+
+    def release(self, now: datetime) -> None:
+        """Give it up at once; commits."""
+        self.drop()
+        release(self.name, self._owner, now=now)

@@ -1,0 +1,156 @@
+"""Mail that goes out: rendered once, stored sealed, listed.
+
+`queue` joins the caller's transaction: the mail exists exactly if what it tells of happened.
+`delivery` sends what is due, at least once, with the same bytes and Message-ID on every try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import current_app, render_template
+from sqlalchemy import func, select
+
+from flexmail.config import time_zone
+from flexmail.crypto import key_ring
+from flexmail.db import db, transaction
+from flexmail.errors import Conflict, NotFound
+from flexmail.mail.address import parse_mailbox
+from flexmail.mail.compose import OutgoingContent, compose
+from flexmail.mail.reference import digest, mask, new_message_id
+from flexmail.models import MAIL_STATES, OutboxMail
+from flexmail.services import settings
+from flexmail.services.paging import Page, page_of
+
+_MAX_SUBJECT = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Threading:
+    """Where a mail stands in a conversation (RFC 5322, section 3.6.4)."""
+
+    message_id: str = ""
+    reply_to: str | None = None
+    in_reply_to: str | None = None
+
+
+def queue(
+    kind: str,
+    to: str,
+    context: Mapping[str, Any],
+    *,
+    now: datetime,
+    threading: Threading = Threading(),
+    approval_id: int | None = None,
+) -> OutboxMail:
+    """Render `templates/email/<kind>/` and add the mail to the caller's transaction.
+
+    Args:
+        to: one addr-spec.
+        context: what the templates see; `site` (base URL, "" when unknown) and `zone` are added.
+
+    Raises:
+        Conflict: there is no SMTP From Address yet.
+        ValueError: a header would hold a line break or another control character.
+    """
+    row = settings.load()
+    if not row.smtp_from_address or not row.smtp_host_name:
+        raise Conflict("E-mail is not set up yet: fill in the email settings first.")
+    sender = parse_mailbox(row.smtp_from_address)
+    message_id = threading.message_id or own_message_id(row.smtp_from_address)
+    content = _render(kind, context)
+    raw = compose(
+        sender=sender,
+        recipient=to,
+        content=content,
+        message_id=message_id,
+        date=now,
+        reply_to=threading.reply_to,
+        in_reply_to=threading.in_reply_to,
+        kind=kind,
+    )
+    mail = OutboxMail(
+        kind=kind,
+        recipient=to,
+        subject=mask(content.subject)[:_MAX_SUBJECT],
+        message_id_digest=digest(message_id),
+        sealed_content=key_ring().seal(raw),
+        state="queued",
+        retry_at=now,
+        created_at=now,
+        approval_id=approval_id,
+    )
+    db.session.add(mail)
+    return mail
+
+
+def own_message_id(from_address: str) -> str:
+    """Return a fresh Message-ID in the domain that our mail comes from."""
+    return new_message_id(parse_mailbox(from_address).addr_spec.rpartition("@")[2])
+
+
+def queued_since(kind: str, to: str, since: datetime) -> int:
+    """Count the mails of a kind to one address since a moment."""
+    found = select(func.count(OutboxMail.id)).where(
+        OutboxMail.kind == kind, OutboxMail.recipient == to, OutboxMail.created_at >= since
+    )
+    return db.session.scalar(found) or 0
+
+
+def listing(
+    *, state: str | None = None, cursor: str | None = None, limit: int = 50
+) -> Page[OutboxMail]:
+    """Return one page, the newest first."""
+    wanted = select(OutboxMail)
+    if state:
+        wanted = wanted.where(OutboxMail.state == state)
+    return page_of(wanted, OutboxMail.id, cursor=cursor, limit=limit)
+
+
+def counts() -> dict[str, int]:
+    """Return how many mails are in each state."""
+    found = select(OutboxMail.state, func.count()).group_by(OutboxMail.state)
+    return dict.fromkeys(MAIL_STATES, 0) | dict(db.session.execute(found).tuples().all())
+
+
+def went_in_clear() -> int:
+    """Count approval mails that left over an unencrypted connection."""
+    found = select(func.count(OutboxMail.id)).where(
+        OutboxMail.kind == "approval_request", OutboxMail.encrypted.is_(False)
+    )
+    return db.session.scalar(found) or 0
+
+
+def retry(mail_id: int, *, now: datetime) -> OutboxMail:
+    """Queue a failed mail once more, or a waiting one for now; commits.
+
+    Raises:
+        NotFound
+        Conflict: it was sent already, or is being sent.
+    """
+    with transaction():
+        mail = db.session.get(OutboxMail, mail_id)
+        if mail is None:
+            raise NotFound(f"There is no mail {mail_id} in the outbox.")
+        if mail.state not in ("queued", "failed"):
+            raise Conflict(f"Mail {mail_id} is {mail.state}: there is nothing to try again.")
+        if mail.state == "failed":
+            mail.attempts, mail.created_at = 0, now
+        mail.state, mail.retry_at = "queued", now
+    return mail
+
+
+def _render(kind: str, context: Mapping[str, Any]) -> OutgoingContent:
+    known = {
+        "site": current_app.config["BASE_URL"],
+        "zone": time_zone(current_app.config["TIMEZONE"]),
+        **context,
+    }
+    subject, text, html = (
+        render_template(f"email/{kind}/{name}", **known)
+        for name in ("subject.txt", "body.txt", "body.html")
+    )
+    return OutgoingContent(subject=subject.strip(), text=text.strip() + "\n", html=html)

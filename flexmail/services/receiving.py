@@ -1,0 +1,169 @@
+"""What becomes of one mail from the reply folder: exactly one outcome, and perhaps a decision.
+
+`understand` reads the bytes and touches nothing; `receive` judges inside the caller's write
+transaction: cheap and safe questions first, then whose reference, who wrote, what it says.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from flexmail.crypto import key_ring
+from flexmail.db import db
+from flexmail.mail.address import normalise
+from flexmail.mail.authenticate import authenticate
+from flexmail.mail.html import visible_text
+from flexmail.mail.parse import Parsed, parse
+from flexmail.mail.reference import digest, find_message_ids, find_references, mask
+from flexmail.mail.reply import Reading, read
+from flexmail.models import ApprovalReference, Reply
+from flexmail.services import answers, approvals
+from flexmail.services.answers import Outcome
+from flexmail.services.in_force import InForce
+
+_DECIDED = {"approve": "approved", "reject": "rejected"}
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What the bytes of a mail say, before anybody believes it."""
+
+    raw: bytes
+    partial: bool
+    parsed: Parsed
+    references: frozenset[str]
+    reading: Reading
+
+
+def understand(raw: bytes, *, partial: bool, settings: InForce) -> Understood:
+    """Parse and read a mail; pure, so nothing is locked while it lasts."""
+    parsed = parse(raw, partial=partial)
+    shown = visible_text(parsed.html) if parsed.html else ""
+    references = find_references(f"{parsed.plain or ''}\n{shown}")
+    return Understood(raw, partial, parsed, references, read(parsed, settings.words))
+
+
+def receive(mail: Understood, row: Reply, *, settings: InForce, now: datetime) -> Outcome:
+    """Judge a mail, decide if it decides, queue the answer, fill in the row.
+
+    Runs inside the caller's write transaction, begun before anything was read; the caller commits
+    and only then deletes the mail.
+    """
+    outcome = _judge(mail, row, settings, now)
+    approval = outcome.reference.approval if outcome.reference else None
+    row.outcome, row.reason, row.processed_at = outcome.kind, outcome.reason, now
+    row.sender = _one_line(" | ".join(mail.parsed.from_values))
+    row.subject = _one_line(mail.parsed.subject)
+    row.message_id = _one_line(mail.parsed.message_id)
+    row.approval_id = approval.id if approval else None
+    keep_raw(row, mail.raw, partial=mail.partial)
+    answers.queue(outcome, to_message_id=mail.parsed.message_id, now=now)
+    return outcome
+
+
+def keep_raw(row: Reply, raw: bytes, *, partial: bool) -> None:
+    """Keep the copy that may be shown, put back or processed again later; sealed."""
+    row.raw_partial = partial
+    row.sealed_raw = key_ring().seal(zlib.compress(raw))
+
+
+def _judge(mail: Understood, row: Reply, settings: InForce, now: datetime) -> Outcome:
+    parsed = mail.parsed
+    if parsed.own_mark:
+        return Outcome("own_mail", "flexmail sent this mail itself.")
+    if parsed.bounce:
+        return Outcome("bounce", parsed.bounce)
+    if parsed.automatic:
+        return Outcome("auto_reply", parsed.automatic)
+    if parsed.problem:
+        return Outcome("malformed", parsed.problem)
+    if parsed.author is None:
+        return Outcome("malformed", "From does not name exactly one sender with one address.")
+    if parsed.text_missing:
+        return Outcome("too_large", "The text does not lie within the first MiB of the mail.")
+    if _seen_before(row):
+        return Outcome("duplicate", "The very same mail was processed before.")
+    reference = _reference_of(mail)
+    if reference is None:
+        return Outcome("unknown_reference", "No valid reference, or references that disagree.")
+    return _judge_bound(mail, reference, settings, now)
+
+
+def _judge_bound(
+    mail: Understood, reference: ApprovalReference, settings: InForce, now: datetime
+) -> Outcome:
+    """Judge a mail whose reference is ours: who wrote it, may they, what does it say."""
+    approval = reference.approval
+    user = reference.user
+    db.session.refresh(approval, with_for_update=True)
+    db.session.refresh(user, with_for_update=True)
+
+    def refused(kind: str, reason: str) -> Outcome:
+        return Outcome(kind, reason, reference)
+
+    author = mail.parsed.author
+    if author is None or author.addr_spec != normalise(user.email):
+        return refused("wrong_sender", f"The reference was given to {user.email}, not the sender.")
+    if settings.reply_trust == "authenticated_sender":
+        proof = authenticate(
+            mail.parsed.authentication_results,
+            authserv_id=settings.trusted_authserv_id,
+            from_domain=author.addr_spec.rpartition("@")[2],
+        )
+        if not proof.passed:
+            return refused("unauthenticated", proof.reason)
+    reading = mail.reading
+    refusal = approvals.authorise(approval, user, channel="email", verdict=reading.verdict, now=now)
+    if refusal:
+        return refused(refusal.outcome, refusal.reason)
+    if reading.verdict is None:
+        return refused("unclear", reading.reason)
+    comment = mask(reading.comment)
+    refusal = approvals.decide(
+        approval, user, verdict=reading.verdict, comment=comment, channel="email", now=now
+    )
+    if refusal:
+        return refused(refusal.outcome, refusal.reason)
+    kind = _DECIDED[reading.verdict]
+    reason = f"{user.email} {kind} the request."
+    return Outcome(kind, reason, reference, reading.verdict, comment)
+
+
+def _seen_before(row: Reply) -> bool:
+    earlier = select(Reply.id).where(
+        Reply.sha256 == row.sha256, Reply.id != row.id, Reply.outcome.is_not(None)
+    )
+    return db.session.scalar(earlier.limit(1)) is not None
+
+
+def _reference_of(mail: Understood) -> ApprovalReference | None:
+    """Find the one reference that everything in the mail agrees on.
+
+    A reference of ours in the text, or our Message-ID in In-Reply-To or References. A reference
+    that is not ours, or two that lead to different rows, lead nowhere. Other people's Message-IDs
+    are no contradiction: a conversation has many.
+    """
+    written = {digest(reference) for reference in mail.references}
+    threaded = {
+        digest(message_id)
+        for message_id in find_message_ids((*mail.parsed.in_reply_to, *mail.parsed.references))
+    }
+    found = db.session.scalars(
+        select(ApprovalReference).where(
+            ApprovalReference.reference_digest.in_(written)
+            | ApprovalReference.message_id_digest.in_(threaded)
+        )
+    ).all()
+    if len(found) != 1 or written - {found[0].reference_digest}:
+        return None
+    return found[0]
+
+
+def _one_line(text: str) -> str:
+    """Return foreign text as one printable line that shows no open reference."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return mask(" ".join(printable.split()))[:400]

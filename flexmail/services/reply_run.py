@@ -1,0 +1,81 @@
+"""One run over the reply folder: what it counts, what it may use, and how it deletes."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, update
+
+from flexmail.db import db, transaction
+from flexmail.models import Reply
+from flexmail.services.in_force import InForce
+from flexmail.transport.imap import Fetched, Folder
+
+log = logging.getLogger(__name__)
+
+LEASE = "replies"
+MAX_BYTES = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Report:
+    """What one run did; `left` counts the mails that still wait in the folder."""
+
+    at: datetime
+    looked_at: int = 0
+    left: int = 0
+    by_outcome: dict[str, int] = field(default_factory=dict)
+    reply_ids: list[int] = field(default_factory=list)
+    seconds: float = 0.0
+    error: str = ""
+
+    def count(self, reply_id: int, outcome: str) -> None:
+        """Add one settled mail."""
+        self.looked_at += 1
+        self.reply_ids.append(reply_id)
+        self.by_outcome[outcome] = self.by_outcome.get(outcome, 0) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What stays the same while a run lasts; `account` is `user@host:port`."""
+
+    account: str
+    settings: InForce
+    now: datetime
+    fence: int
+    report: Report
+    keep_going: Callable[[], bool]
+
+    def identity(self, folder: Folder) -> dict[str, str | int]:
+        """Return what, with UID and SHA-256, tells one mail from all others."""
+        return {
+            "account": self.account,
+            "folder": self.settings.email_reply_folder,
+            "uidvalidity": folder.uidvalidity,
+        }
+
+    def rows(self, folder: Folder, uids: Collection[int]) -> ColumnElement[bool]:
+        """Return the condition that a row is about one of these mails."""
+        known = [getattr(Reply, name) == value for name, value in self.identity(folder).items()]
+        return and_(*known, Reply.uid.in_(uids))
+
+
+def delete(folder: Folder, run: Run, uids: Collection[int]) -> None:
+    """Delete settled mails; commits a mark on those that the server keeps although it said OK."""
+    kept = folder.delete(uids)
+    if not kept:
+        return
+    log.warning("replies: the server kept %d mails that were deleted", len(kept))
+    with transaction():
+        marked = update(Reply).where(run.rows(folder, kept), Reply.outcome.is_not(None))
+        db.session.execute(marked.values(kept_by_server=True))
+
+
+def sha256(mail: Fetched) -> str:
+    """Return the hex digest of what was fetched."""
+    return hashlib.sha256(mail.raw).hexdigest()

@@ -1,0 +1,196 @@
+"""The settings of e-mail: store what was typed, and say what is in force.
+
+The only place where the stored passwords are opened. A stored password belongs to the server and
+user it was typed for: it is dropped, or asked for again, before it could travel anywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flexmail.crypto import key_ring
+from flexmail.db import db, transaction
+from flexmail.errors import Conflict, InvalidInput
+from flexmail.models import EmailSettings
+from flexmail.services.in_force import in_force as in_force
+from flexmail.transport.imap import ImapAccount
+from flexmail.transport.smtp import SmtpAccount
+from flexmail.transport.tls import Endpoint
+
+Values = Mapping[str, str | int | bool]
+"""Every field of the form by name; passwords as typed, "" for none."""
+
+SECRETS = ("smtp_password", "imap_password")
+PLAIN_FIELDS = tuple(
+    column.name
+    for column in EmailSettings.__table__.columns
+    if column.name not in ("id", "revision") and not column.name.startswith("sealed_")
+)
+"""The fields that are stored as typed, in the order of the table."""
+
+_DEFAULTS = {
+    name: column.default.arg
+    for name in PLAIN_FIELDS
+    if (column := EmailSettings.__table__.columns[name]).default is not None
+}
+
+
+def load() -> EmailSettings:
+    """Return the row, or a row of defaults that is in no session when nothing was saved yet."""
+    return db.session.get(EmailSettings, 1) or EmailSettings(id=1, revision=0, **_DEFAULTS)
+
+
+def stored_values(row: EmailSettings) -> dict[str, str | int | bool]:
+    """Return the plain fields by name, as they were typed."""
+    return {name: getattr(row, name) for name in PLAIN_FIELDS}
+
+
+def secret_status(row: EmailSettings) -> dict[str, str]:
+    """Return `set` or `not set` for each password field."""
+    return {name: "set" if getattr(row, f"sealed_{name}") else "not set" for name in SECRETS}
+
+
+def save(values: Values) -> list[str]:
+    """Store validated values, bump `revision`, commit; return sentences on what else changed.
+
+    1. A blank password keeps the stored one, a tick removes it.
+    2. A changed server or user drops the stored password of that side.
+    3. A changed IMAP server or user while its password is SMTP's asks for one to be typed.
+
+    Raises:
+        InvalidInput: case 3.
+    """
+    notices: list[str] = []
+    with transaction():
+        row = db.session.get(EmailSettings, 1)
+        if row is None:
+            row = EmailSettings(id=1, revision=0, **_DEFAULTS)
+            db.session.add(row)
+        _ask_for_inherited_password(row, values)
+        for side in ("smtp", "imap"):
+            moved = _target(stored_values(row), side) != _target(values, side)
+            _store_password(row, values, side, moved=moved, notices=notices)
+        for name in PLAIN_FIELDS:
+            setattr(row, name, values[name])
+        row.revision += 1
+    return notices
+
+
+def smtp_account(row: EmailSettings) -> SmtpAccount:
+    """Return how to send, password opened.
+
+    Raises:
+        Conflict: nothing has been set up.
+        SecretUnreadable: no key opens the stored password.
+    """
+    if not row.smtp_host_name:
+        raise Conflict("E-mail is not set up yet: fill in the email settings first.")
+    return SmtpAccount(_endpoint(stored_values(row), "smtp"), row.smtp_user, _opened(row, "smtp"))
+
+
+def imap_account(row: EmailSettings) -> ImapAccount:
+    """Return how to read replies, fall-backs applied and password opened.
+
+    Raises:
+        Conflict: there is no IMAP host.
+        SecretUnreadable: no key opens the stored password.
+    """
+    if not row.imap_host_name:
+        raise Conflict("There is no IMAP host: fill it in under email settings.")
+    side = "imap" if row.sealed_imap_password else "smtp"
+    user = row.imap_user or row.smtp_user
+    return ImapAccount(_endpoint(stored_values(row), "imap"), user, _opened(row, side))
+
+
+def typed_accounts(row: EmailSettings, values: Values) -> tuple[SmtpAccount, ImapAccount | None]:
+    """Return the accounts that typed values mean, for a test before saving.
+
+    A stored password serves only where it was typed for.
+
+    Raises:
+        InvalidInput: a password has to be typed.
+    """
+    passwords = {side: _typed_password(row, values, side) for side in ("smtp", "imap")}
+    smtp_user, imap_user = str(values["smtp_user"]), _user(values, "imap")
+    errors = {
+        f"{side}_password": [
+            f"Type the {side.upper()} password: none is stored for this server and user."
+        ]
+        for side, user in (("smtp", smtp_user), ("imap", imap_user))
+        if user and values[f"{side}_host_name"] and passwords[side] is None
+    }
+    if errors:
+        raise InvalidInput(errors)
+    smtp = SmtpAccount(_endpoint(values, "smtp"), smtp_user, passwords["smtp"] or "")
+    if not values["imap_host_name"]:
+        return smtp, None
+    return smtp, ImapAccount(_endpoint(values, "imap"), imap_user, passwords["imap"] or "")
+
+
+def _endpoint(values: Values, side: str) -> Endpoint:
+    return Endpoint(
+        host=str(values[f"{side}_host_name"]),
+        port=int(values[f"{side}_host_port"]),
+        starttls=bool(values[f"{side}_enable_starttls"]),
+        implicit_tls=bool(values[f"{side}_implicit_tls"]),
+        ca_certificates=str(values["tls_ca_certificates"]),
+    )
+
+
+def _user(values: Values, side: str) -> str:
+    return str(values[f"{side}_user"] or values["smtp_user"])
+
+
+def _target(values: Values, side: str) -> tuple[object, ...]:
+    """What a password is bound to: host, port, TLS choice and user."""
+    names = ("host_name", "host_port", "enable_starttls", "implicit_tls")
+    return (*(values[f"{side}_{name}"] for name in names), _user(values, side))
+
+
+def _opened(row: EmailSettings, side: str) -> str:
+    sealed = row.sealed_smtp_password if side == "smtp" else row.sealed_imap_password
+    return key_ring().open(sealed).decode() if sealed else ""
+
+
+def _ask_for_inherited_password(row: EmailSettings, values: Values) -> None:
+    inherited = row.sealed_smtp_password is not None and row.sealed_imap_password is None
+    typed = values["smtp_password"] or values["imap_password"]
+    moved = _target(stored_values(row), "imap") != _target(values, "imap")
+    if inherited and moved and values["imap_host_name"] and not typed:
+        raise InvalidInput(
+            {
+                "imap_password": [
+                    "The IMAP server or user changed, and its password is the SMTP one. Type the"
+                    " password again, here or under SMTP Password, so that it goes only where you"
+                    " mean it to go."
+                ]
+            }
+        )
+
+
+def _store_password(
+    row: EmailSettings, values: Values, side: str, *, moved: bool, notices: list[str]
+) -> None:
+    column = f"sealed_{side}_password"
+    if values[f"{side}_password"]:
+        setattr(row, column, key_ring().seal(str(values[f"{side}_password"])))
+    elif values[f"{side}_password_remove"]:
+        setattr(row, column, None)
+    elif moved and getattr(row, column):
+        setattr(row, column, None)
+        notices.append(
+            f"The stored {side.upper()} password was removed, because host, port, TLS or user"
+            " changed. Type it again for the new server."
+        )
+
+
+def _typed_password(row: EmailSettings, values: Values, side: str) -> str | None:
+    """Return the password a test may use, None when one has to be typed first."""
+    if values[f"{side}_password"]:
+        return str(values[f"{side}_password"])
+    stays = _target(stored_values(row), side) == _target(values, side)
+    if getattr(row, f"sealed_{side}_password") and not values[f"{side}_password_remove"]:
+        return _opened(row, side) if stays else None
+    if side == "smtp" or (row.sealed_smtp_password and not stays and not values["smtp_password"]):
+        return None
+    return _typed_password(row, values, "smtp")

@@ -1,0 +1,77 @@
+"""How flexmail is doing, as one plain value for the status page, the API and the command line."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from flexmail.db import db
+from flexmail.models import Approval, Channel, EmailSettings
+from flexmail.services import channels, delivery, inbox, leases, outbox, settings
+
+JOBS_LEASE = "jobs"
+
+
+def next_run_at(row: EmailSettings, channel: Channel, *, now: datetime) -> datetime | None:
+    """Return when the reply job runs next, None while approval is off.
+
+    The start of the last run plus the interval, at once if that is past; later while the server is
+    given a pause.
+    """
+    if not row.enable_email_approval:
+        return None
+    due = now
+    if channel.started_at is not None:
+        due = max(now, channel.started_at + inbox.interval(row))
+    if channel.paused_until and channel.paused_revision == row.revision:
+        due = max(due, channel.paused_until)
+    return due
+
+
+def overview(*, now: datetime) -> dict[str, Any]:
+    """Return the state of every part, in JSON types; moments are ISO 8601 in UTC."""
+    row = settings.load()
+    replies, mail_out = channels.get(inbox.CHANNEL), channels.get(delivery.CHANNEL)
+    summary = replies.summary or {}
+    return {
+        "reply_processing": {
+            "enabled": row.enable_email_approval,
+            "interval_minutes": row.email_reply_process_interval,
+            "next_run_at": _iso(next_run_at(row, replies, now=now)),
+            "last_run": summary or None,
+            "waiting": summary.get("left", 0),
+            "owner": leases.holder(JOBS_LEASE, now=now) or None,
+            **_trouble(replies),
+        },
+        "outbox": {**outbox.counts(), **_trouble(mail_out)},
+        "approvals": {"pending": _pending()},
+        "warnings": _warnings(row),
+    }
+
+
+def _trouble(channel: Channel) -> dict[str, Any]:
+    return {"failing_since": _iso(channel.failing_since), "error": channel.error}
+
+
+def _pending() -> int:
+    found = select(func.count(Approval.id)).where(Approval.status == "pending")
+    return db.session.scalar(found) or 0
+
+
+def _warnings(row: EmailSettings) -> list[str]:
+    warnings = []
+    if not row.smtp_host_name:
+        warnings.append("E-mail is not set up yet: fill in the email settings.")
+    in_clear = outbox.went_in_clear()
+    if in_clear:
+        warnings.append(
+            f"{in_clear} approval mail(s) left over an unencrypted connection, where others could"
+            " read the secret reference. Turn on STARTTLS or SSL/TLS for SMTP."
+        )
+    return warnings
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")
