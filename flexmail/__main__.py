@@ -1,0 +1,14 @@
+"""The `flexmail` command: the commands of `cli`, and the demo."""
+
+from __future__ import annotations
+
+from flexmail import cli, create_app, demo
+
+
+def main() -> None:
+    """Run the command line."""
+    cli.main(create_app, extra=[demo.command])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Who may come in: sessions, roles, and the token that every unsafe request must carry.
+
+A view that says nothing is for admins; `signed_in` and `public` open one further. What lies under
+/api/ brings a key of its own and is let in there. A session names an account and its
+`session_version`, so that raising the version ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from flask import Flask, abort, current_app, g, redirect, request, session, url_for
+from flask.sessions import SecureCookieSessionInterface
+from flask.typing import ResponseReturnValue
+from flask_login import LoginManager, current_user, login_user
+from flask_wtf import CSRFProtect
+
+from flexmail.db import db
+from flexmail.errors import NotFound
+from flexmail.models import User
+from flexmail.views.errors import prefers_json
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+ADMIN, SIGNED_IN, PUBLIC = "admin", "signed in", "public"
+_MAX_NEXT = 2000
+
+csrf = CSRFProtect()
+
+
+def public(view: View) -> View:
+    """Let everybody use this view."""
+    view.__dict__["access"] = PUBLIC
+    return view
+
+
+def signed_in(view: View) -> View:
+    """Let every account use this view."""
+    view.__dict__["access"] = SIGNED_IN
+    return view
+
+
+def access_to(endpoint: str) -> str:
+    """Return who may use a view: `admin`, `signed in` or `public`."""
+    if endpoint == "static":
+        return PUBLIC
+    found: str = current_app.view_functions[endpoint].__dict__.get("access", ADMIN)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is signed in, as plain values: a page can name them even while the database is away."""
+
+    id: int
+    email: str
+    name: str
+    role: str
+    session_version: int
+
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+
+    def get_id(self) -> str:
+        """Return what the session keeps."""
+        return f"{self.id}:{self.session_version}"
+
+
+class Sessions(SecureCookieSessionInterface):
+    """Cookies that are Secure wherever people reach flexmail through TLS."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """Tell whether browsers may send the cookie over TLS only."""
+        over_tls = request.is_secure or str(app.config["BASE_URL"]).startswith("https:")
+        return over_tls or super().get_cookie_secure(app)
+
+
+def init_app(app: Flask) -> None:
+    """Guard every request."""
+    app.session_interface = Sessions()
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = False  # `_admit` checks, after the role
+    csrf.init_app(app)
+    manager = LoginManager()
+    manager.session_protection = None
+    manager.user_loader(_load)
+    manager.init_app(app, add_context_processor=False)
+    app.before_request(_admit)
+
+
+def begin_session(user: User) -> None:
+    """Sign in; nothing of the session before is kept."""
+    person = _person(user)
+    session.clear()
+    login_user(person)
+
+
+def account(user_id: int) -> User:
+    """Return an account by its id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    user = db.session.get(User, user_id)
+    if user is None:
+        raise NotFound(f"There is no account {user_id}.")
+    return user
+
+
+def viewer() -> User:
+    """Return the account of the person who asks."""
+    return account(g.person.id)
+
+
+def _admit() -> ResponseReturnValue | None:
+    g.person = None
+    if request.path.startswith("/api/"):
+        return None
+    access = access_to(request.endpoint) if request.endpoint else PUBLIC
+    if access != PUBLIC or not request.endpoint:
+        g.person = current_user._get_current_object() if current_user.is_authenticated else None
+    if access != PUBLIC and g.person is None:
+        return _ask_to_sign_in()
+    if access == ADMIN and g.person.role != "admin":
+        abort(403)
+    if request.is_json and request.method == "POST":
+        abort(415)
+    if request.endpoint:
+        csrf.protect()
+    return None
+
+
+def _ask_to_sign_in() -> ResponseReturnValue:
+    if prefers_json():
+        abort(401)
+    target = request.full_path.rstrip("?")
+    comes_back = request.method == "GET" and target != "/" and len(target) <= _MAX_NEXT
+    return redirect(url_for("auth.login", next=target if comes_back else None), 303)
+
+
+def _load(session_id: str) -> Person | None:
+    number, _, version = session_id.partition(":")
+    user = db.session.get(User, int(number)) if number.isdigit() else None
+    if user is None or not user.active or str(user.session_version) != version:
+        return None
+    return _person(user)
+
+
+def _person(user: User) -> Person:
+    return Person(user.id, user.email, user.name, user.role, user.session_version)

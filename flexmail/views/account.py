@@ -1,0 +1,72 @@
+"""The own account: who flexmail thinks you are, and your password."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+
+from flexmail.errors import Conflict, InvalidInput
+from flexmail.services import account_rules, accounts, sign_in
+from flexmail.views import fields
+from flexmail.views.access import begin_session, signed_in, viewer
+
+pages = Blueprint("account", __name__)
+
+
+class OwnPasswordForm(FlaskForm):
+    """The old password proves that it is you."""
+
+    current_password = fields.password("Current password", autocomplete="current-password")
+    password = fields.password(
+        "New password",
+        f"At least {account_rules.MIN_PASSWORD_CHARACTERS} characters.",
+        autocomplete="new-password",
+    )
+    password_again = fields.password("New password, again", autocomplete="new-password")
+
+
+@pages.get("/account")
+@signed_in
+def show() -> ResponseReturnValue:
+    """Show the own account."""
+    return _page(OwnPasswordForm(formdata=None))
+
+
+@pages.post("/account")
+@signed_in
+def change_password() -> ResponseReturnValue:
+    """Set the own password; every other session of the account ends."""
+    form = OwnPasswordForm()
+    try:
+        _check_current(form.current_password.data or "")
+        if form.password.data != form.password_again.data:
+            raise InvalidInput({"password_again": ["The two new passwords differ."]})
+        user = accounts.set_password(g.person.email, form.password.data or "")
+    except InvalidInput as error:
+        fields.show(form, error)
+        return _page(form), 422
+    except Conflict as error:
+        form.form_errors.append(str(error))
+        return _page(form), 429
+    begin_session(user)
+    flash("Your password is changed. All other sessions of yours have ended.", "good")
+    return redirect(url_for(".show"), 303)
+
+
+def _check_current(password: str) -> None:
+    try:
+        sign_in.sign_in(
+            g.person.email,
+            password,
+            remote_address=request.remote_addr or "",
+            now=datetime.now(UTC),
+        )
+    except InvalidInput as error:
+        raise InvalidInput({"current_password": ["The current password is wrong."]}) from error
+
+
+def _page(form: OwnPasswordForm) -> str:
+    return render_template("account/show.html", form=form, user=viewer())

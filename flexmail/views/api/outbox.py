@@ -1,0 +1,53 @@
+"""Mail that goes out, for programs: what waits, what went, what failed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from flexmail.models import MAIL_STATES
+from flexmail.services import outbox
+from flexmail.services.shapes import Shape, mail_shape, page_shape
+from flexmail.views.api.resource import PageQuery, Resource, moment, page_schema
+
+resource = Resource("outbox", scope="mail", description="Mail that waits, went out or failed.")
+
+
+class ListQuery(PageQuery):
+    """Which mails."""
+
+    state = fields.String(
+        validate=validate.OneOf(MAIL_STATES), metadata={"description": "Only those in this state."}
+    )
+
+
+class MailSchema(Schema):
+    """One mail to one recipient."""
+
+    id = fields.Integer(required=True)
+    kind = fields.String(required=True)
+    recipient = fields.String(required=True)
+    subject = fields.String(required=True)
+    state = fields.String(required=True, validate=validate.OneOf(MAIL_STATES))
+    attempts = fields.Integer(required=True)
+    retry_at = moment("When it is tried next.", nullable=True)
+    answer = fields.String(
+        required=True, metadata={"description": "What the mail server said last."}
+    )
+    created_at = moment("When it was queued.")
+    sent_at = moment("When the mail server took it.", nullable=True)
+    approval_id = fields.Integer(required=True, allow_none=True)
+    encrypted = fields.Boolean(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Whether the connection was encrypted; null until it is sent."},
+    )
+
+
+@resource.route("/outbox", methods=["GET"])
+@resource.arguments(ListQuery, location="query")
+@resource.answers(200, page_schema("OutboxPage", MailSchema), "One page, the newest first.")
+def list_outbox(query: dict[str, Any]) -> Shape:
+    """List outgoing mail"""
+    return page_shape(outbox.listing(**query), mail_shape)

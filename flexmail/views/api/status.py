@@ -1,0 +1,80 @@
+"""How flexmail is doing, for programs that watch it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from marshmallow import Schema, fields
+
+from flexmail.services import status
+from flexmail.services.shapes import Shape
+from flexmail.views.api.resource import Resource, moment
+
+resource = Resource("status", scope="status", description="How flexmail is doing.")
+
+
+class LastRunSchema(Schema):
+    """The last run of the reply job that reached its end."""
+
+    at = moment("When it began.")
+    looked_at = fields.Integer(required=True, metadata={"description": "Mails settled."})
+    left = fields.Integer(required=True, metadata={"description": "Mails still in the folder."})
+    by_outcome = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    seconds = fields.Float(required=True)
+
+
+class TroubleSchema(Schema):
+    """Whether something fails."""
+
+    failing_since = moment("Since when it fails; null when it works.", nullable=True)
+    error = fields.String(required=True, metadata={"description": "Why, and what to change."})
+
+
+class ReplyProcessingSchema(TroubleSchema):
+    """The reply job."""
+
+    enabled = fields.Boolean(required=True)
+    interval_minutes = fields.Integer(required=True)
+    next_run_at = moment("When it runs next; null while it is off.", nullable=True)
+    last_run = fields.Nested(LastRunSchema, required=True, allow_none=True)
+    waiting = fields.Integer(
+        required=True, metadata={"description": "Mails that the last run left in the folder."}
+    )
+    owner = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "host:pid of the process that runs the jobs."},
+    )
+
+
+class OutboxSchema(TroubleSchema):
+    """How many mails are in each state."""
+
+    queued = fields.Integer(required=True)
+    sending = fields.Integer(required=True)
+    sent = fields.Integer(required=True)
+    failed = fields.Integer(required=True)
+
+
+class OpenApprovalsSchema(Schema):
+    """How many approvals are open."""
+
+    pending = fields.Integer(required=True)
+
+
+class StatusSchema(Schema):
+    """The state of every part."""
+
+    reply_processing = fields.Nested(ReplyProcessingSchema, required=True)
+    outbox = fields.Nested(OutboxSchema, required=True)
+    approvals = fields.Nested(OpenApprovalsSchema, required=True)
+    warnings = fields.List(
+        fields.String(), required=True, metadata={"description": "What an admin should mend."}
+    )
+
+
+@resource.route("/status", methods=["GET"])
+@resource.answers(200, StatusSchema, "The state of every part.")
+def get_status() -> Shape:
+    """Look at the state"""
+    return status.overview(now=datetime.now(UTC))

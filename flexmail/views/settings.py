@@ -1,0 +1,136 @@
+"""The email settings: show, save, and try them as typed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, flash, g, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from flexmail import jobs
+from flexmail.errors import Conflict, InvalidInput, SecretUnreadable
+from flexmail.forms import FOLDER_WARNING, EmailSettingsForm
+from flexmail.models import EmailSettings
+from flexmail.services import diagnosis, settings
+from flexmail.views import fields
+from flexmail.views.errors import prefers_json
+
+pages = Blueprint("settings", __name__)
+
+GROUPS = {
+    "Sending (SMTP)": (
+        "smtp_host_name",
+        "smtp_host_port",
+        "smtp_enable_starttls",
+        "smtp_implicit_tls",
+        "smtp_user",
+        "smtp_from_address",
+        "smtp_password",
+        "smtp_password_remove",
+    ),
+    "Replies (IMAP)": (
+        "enable_email_approval",
+        "imap_host_name",
+        "imap_host_port",
+        "imap_enable_starttls",
+        "imap_implicit_tls",
+        "imap_user",
+        "approval_reply_address",
+        "imap_password",
+        "imap_password_remove",
+        "email_reply_folder",
+        "email_reply_process_interval",
+        "email_reply_process_count",
+    ),
+    "Deciding": ("approve_words", "reject_words", "reply_trust", "trusted_authserv_id"),
+    "Advanced": (
+        "tls_ca_certificates",
+        "process_as_they_arrive",
+        "keep_processed_days",
+        "smtp_auth",
+        "imap_auth",
+    ),
+}
+WIDE = ("enable_email_approval", "email_reply_folder", "tls_ca_certificates")
+PORTS = {"smtp_host_port": (25, 465, 587, 2525), "imap_host_port": (143, 993)}
+
+
+@pages.get("/settings/email")
+def show() -> ResponseReturnValue:
+    """Show what is stored, and what is in force; no password."""
+    stored = settings.stored_values(settings.load())
+    return _page(EmailSettingsForm(formdata=None, data=stored))
+
+
+@pages.post("/settings/email")
+def save() -> ResponseReturnValue:
+    """Store valid values; from then on the jobs go by them."""
+    form = EmailSettingsForm()
+    if not form.validate():
+        return _page(form), 422
+    try:
+        notices = settings.save(form.values())
+    except InvalidInput as error:
+        fields.show(form, error)
+        return _page(form), 422
+    jobs.apply()
+    flash("The email settings are saved and in force.", "good")
+    for notice in notices:
+        flash(notice, "warning")
+    return redirect(url_for(".show"), 303)
+
+
+@pages.post("/settings/email/test")
+def test() -> ResponseReturnValue:
+    """Try the values as typed, stored or not, and store nothing."""
+    form = EmailSettingsForm()
+    result: dict[str, Any] | None = None
+    status = 200
+    if not form.validate():
+        status = 422
+    else:
+        try:
+            result = diagnosis.test_email(
+                form.values(),
+                to=g.person.email,
+                round_trip="round_trip" in request.form,
+                now=datetime.now(UTC),
+            )
+        except InvalidInput as error:
+            fields.show(form, error)
+            status = 422
+        except (Conflict, SecretUnreadable) as error:
+            form.form_errors.append(str(error))
+            status = 409
+    if not prefers_json():
+        return _page(form, result), status
+    if status == 422:
+        return jsonify(errors={name or "": found for name, found in form.errors.items()}), 400
+    return jsonify(result or {"errors": {"": form.form_errors}}), status
+
+
+def _page(form: EmailSettingsForm, result: dict[str, Any] | None = None) -> str:
+    return render_template(
+        "settings/email.html",
+        form=form,
+        groups=GROUPS,
+        ports=PORTS,
+        wide=WIDE,
+        notes=_notes(settings.load()),
+        folder_warning=FOLDER_WARNING,
+        result=result,
+        round_trip="round_trip" in request.form,
+        lost_password=bool(form.smtp_password.data or form.imap_password.data),
+    )
+
+
+def _notes(row: EmailSettings) -> dict[str, str]:
+    """Return, by field, what is stored or in force beside what the field shows."""
+    stored, in_force = settings.secret_status(row), settings.in_force(row)
+    notes = {name: f"Stored: {status}." for name, status in stored.items()}
+    if in_force.imap_password != stored["imap_password"]:
+        notes["imap_password"] += f" In force: {in_force.imap_password}."
+    for name in ("imap_user", "email_reply_folder", "approval_reply_address"):
+        notes[name] = f"In force: {getattr(in_force, name) or 'none yet'}."
+    return notes
