@@ -1,0 +1,144 @@
+"""What became of mail: lists, and texts without open references."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+
+import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+
+from flexmail import create_app
+from flexmail.db import db, transaction
+from flexmail.errors import NotFound, SecretUnreadable
+from flexmail.models import Reply
+from flexmail.services import approvals, reply_log
+from tests.conftest import NOW
+from tests.services.stage import Asked, ask, hand_in, reply, set_up
+
+
+@pytest.fixture
+def ready(people: Flask) -> Flask:
+    set_up()
+    return people
+
+
+def shown(row: Reply) -> str:
+    return reply_log.shown_text(reply_log.get(row.id))
+
+
+def test_mails_are_listed_by_outcome_the_newest_first(ready: Flask) -> None:
+    request = ask()
+    unclear, approved = hand_in(reply(request, "Hm")), hand_in(reply(request))
+    assert [row.id for row in reply_log.listing().items] == [approved.id, unclear.id]
+    assert [row.id for row in reply_log.listing(outcome="unclear").items] == [unclear.id]
+    page = reply_log.listing(limit=1)
+    assert [row.id for row in reply_log.listing(cursor=page.next_cursor).items] == [unclear.id]
+    assert [row.id for row in reply_log.by_ids([approved.id, unclear.id])] == [
+        approved.id,
+        unclear.id,
+    ]
+
+
+def test_a_mail_that_is_still_tried_is_not_shown(ready: Flask) -> None:
+    row = hand_in(reply(None))
+    with transaction():
+        db.session.get_one(Reply, row.id).outcome = None
+    assert reply_log.listing().items == []
+    with pytest.raises(NotFound):
+        reply_log.get(row.id)
+
+
+def test_an_unknown_mail_is_not_found(ready: Flask) -> None:
+    with pytest.raises(NotFound):
+        reply_log.get(99)
+
+
+def in_base64(request: Asked) -> bytes:
+    text = f"Hm\r\n\r\n> Reference: {request.reference}\r\n"
+    return reply(
+        request,
+        headers=("Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64"),
+        body=base64.encodebytes(text.encode()).decode().strip().replace("\n", "\r\n"),
+    )
+
+
+def in_html(request: Asked) -> bytes:
+    return reply(
+        request,
+        headers=("Content-Type: text/html; charset=utf-8",),
+        body=f"<p>Hm</p><p>{request.reference[:9]}<wbr>{request.reference[9:]}</p>",
+    )
+
+
+def attached(request: Asked) -> bytes:
+    inner = base64.encodebytes(request.raw).decode().strip().replace("\n", "\r\n")
+    return reply(
+        request,
+        headers=("Content-Type: multipart/mixed; boundary=b",),
+        body="--b\r\nContent-Type: text/plain\r\n\r\nHm\r\n--b\r\n"
+        "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        f"{inner}\r\n--b--",
+    )
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda request: reply(request, "Hm"),
+        lambda request: reply(request, f"Hm {request.reference.lower()}"),
+        lambda request: reply(request, "Hm", headers=(f"X-Seen: {request.reference}",)),
+        in_base64,
+        in_html,
+        attached,
+        lambda request: request.raw,
+    ],
+)
+def test_the_shown_text_holds_no_open_secret_in_any_coding(
+    make: object, ready: Flask
+) -> None:
+    request = ask()
+    row = hand_in(make(request))  # type: ignore[operator]
+    assert approvals.get(request.approval_id).status == "pending"
+    text = shown(row).lower()
+    assert "from:" in text
+    for secret in (request.reference.lower(), request.message_id.lower()):
+        assert secret not in text
+        assert secret.strip("<>") not in text
+    assert base64.b64encode(request.reference.encode()).decode().lower() not in text
+
+
+def test_once_the_request_is_closed_the_source_is_shown_as_it_came(ready: Flask) -> None:
+    raw = reply(ask())
+    assert shown(hand_in(raw)) == raw.decode().replace("\r\n", "\n")
+
+
+def test_a_copy_is_gone_after_the_days_that_the_settings_say(ready: Flask) -> None:
+    set_up(keep_processed_days=30)
+    row = hand_in(reply(ask()))
+    assert reply_log.remove_old_copies(now=NOW + timedelta(days=30)) == 0
+    assert shown(row)
+    assert reply_log.remove_old_copies(now=NOW + timedelta(days=30, seconds=1)) == 1
+    assert reply_log.remove_old_copies(now=NOW + timedelta(days=31)) == 0
+    db.session.rollback()
+    assert shown(row) == ""
+    kept = reply_log.get(row.id)
+    assert (kept.outcome, bool(kept.reason), kept.sender) == ("approved", True, row.sender)
+
+
+def test_zero_days_keep_no_copy(ready: Flask) -> None:
+    set_up(keep_processed_days=0)
+    hand_in(reply(ask()))
+    assert reply_log.remove_old_copies(now=NOW + timedelta(seconds=1)) == 1
+
+
+def test_a_copy_that_no_key_opens_says_so_and_the_rest_is_shown(ready: Flask) -> None:
+    row = hand_in(reply(ask()))
+    row_id = row.id
+    other = create_app({"TESTING": True, "ENCRYPTION_KEYS": Fernet.generate_key().decode()})
+    with other.app_context():
+        found = reply_log.get(row_id)
+        assert found.outcome == "approved"
+        with pytest.raises(SecretUnreadable):
+            reply_log.shown_text(found)

@@ -1,0 +1,94 @@
+"""The watch over the reply folder, against a real IMAP server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+
+from flexmail.demo.mailserver import MailServer
+from flexmail.services import inbox, reply_log, watching
+from tests.services.stage import APPROVALS, BOB, connect
+
+DEADLINE_SECONDS = 20
+MAIL = f"From: {BOB}\r\nTo: {APPROVALS}\r\nSubject: Hello\r\n\r\nHello\r\n".encode()
+
+
+def watched(app: Flask, until: Callable[[], bool]) -> tuple[threading.Thread, list[timedelta]]:
+    """Watch in a thread of its own until told to stop; what it returns ends in the list."""
+    pauses: list[timedelta] = []
+
+    def process(now: datetime) -> None:
+        inbox.process_replies(now=now)
+
+    def work() -> None:
+        with app.app_context():
+            pauses.append(watching.watch(process, lambda: not until()))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread, pauses
+
+
+def outcomes() -> int:
+    return len(reply_log.listing().items)
+
+
+@pytest.mark.usefixtures("cast")
+def test_mail_is_processed_as_it_arrives(context: Flask, server: MailServer) -> None:
+    connect(server, process_as_they_arrive=True)
+    server.deliver(APPROVALS, MAIL)
+    stop, first, second = threading.Event(), threading.Event(), threading.Event()
+
+    def until() -> bool:
+        found = outcomes()
+        if found >= 1:
+            first.set()
+        if found >= 2:
+            second.set()
+        return stop.is_set()
+
+    thread, _pauses = watched(context, until)
+    try:
+        assert first.wait(DEADLINE_SECONDS), "what waited before the watch began"
+        server.deliver(APPROVALS, MAIL.replace(b"Hello", b"Again"))
+        assert second.wait(DEADLINE_SECONDS), "what arrived during it"
+    finally:
+        stop.set()
+        thread.join(DEADLINE_SECONDS)
+    assert not thread.is_alive()
+    assert server.mailbox(APPROVALS) == []
+
+
+@pytest.mark.usefixtures("cast")
+def test_new_settings_end_the_watch(context: Flask, server: MailServer) -> None:
+    connect(server, process_as_they_arrive=True)
+    asked = threading.Event()
+
+    def until() -> bool:
+        asked.set()
+        return False
+
+    thread, pauses = watched(context, until)
+    assert asked.wait(DEADLINE_SECONDS)
+    connect(server, process_as_they_arrive=False)
+    thread.join(DEADLINE_SECONDS)
+    assert pauses
+    assert pauses[0] < timedelta(seconds=10)
+
+
+@pytest.mark.usefixtures("cast")
+def test_without_the_setting_nothing_is_opened(context: Flask, server: MailServer) -> None:
+    connect(server)
+    assert watching.watch(lambda _now: pytest.fail("processed"), lambda: True)
+
+
+@pytest.mark.usefixtures("cast")
+def test_a_server_that_is_away_is_asked_again_later(context: Flask, server: MailServer) -> None:
+    connect(server, process_as_they_arrive=True, imap_host_port=1)
+    began = datetime.now(UTC)
+    assert watching.watch(lambda _now: None, lambda: True) >= timedelta(seconds=30)
+    assert datetime.now(UTC) - began < timedelta(seconds=DEADLINE_SECONDS)

@@ -1,0 +1,103 @@
+"""What stands in the docs is there, and what is there stands in the docs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+from flask import Flask
+
+from flexmail import cli, demo
+from flexmail.forms import EmailSettingsForm
+from flexmail.models import OUTCOMES
+from flexmail.services.approval_requests import NewApproval
+from flexmail.services.tokens import SCOPES
+
+ROOT = Path(__file__).parents[1]
+DOCS = {path.name: path.read_text() for path in [*ROOT.glob("docs/*.md"), ROOT / "README.md"]}
+
+
+def test_every_setting_stands_in_the_admin_guide(app: Flask) -> None:
+    with app.test_request_context():
+        fields = [field.name for field in EmailSettingsForm(meta={"csrf": False})]
+    assert [name for name in fields if f"`{name}`" not in DOCS["admin.md"]] == []
+
+
+def test_every_default_in_the_admin_guide_is_the_forms(app: Flask) -> None:
+    with app.test_request_context():
+        fields = {field.name: field.default for field in EmailSettingsForm(meta={"csrf": False})}
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", DOCS["admin.md"], re.M)
+    assert len(rows) >= 25
+    told = {name: default.strip().strip("`") for name, default in rows if name in fields}
+    shown = {True: "on", False: "off", "": "empty"}
+    for name, default in told.items():
+        if default != "–":
+            assert default == str(shown.get(fields[name], fields[name])), name
+
+
+def test_every_outcome_stands_in_the_admin_guide() -> None:
+    assert [name for name in OUTCOMES if f"`{name}`" not in DOCS["admin.md"]] == []
+
+
+def commands() -> click.Group:
+    named = {command.name or "": command for command in (*cli.GROUPS, demo.command)}
+    return click.Group("flexmail", named)
+
+
+def _paths(group: click.Group, prefix: str) -> list[str]:
+    found = []
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found += _paths(command, f"{prefix} {name}")
+        elif not command.hidden:
+            found.append(f"{prefix} {name}")
+    return found
+
+
+def test_every_command_stands_in_the_operations_guide() -> None:
+    group = commands()
+    for path in _paths(group, ""):
+        words = path.split()
+        assert " ".join(words) in DOCS["operations.md"], path
+
+
+def test_every_command_in_the_docs_exists() -> None:
+    known = {path.strip() for path in _paths(commands(), "")} | {"db upgrade"}
+    for name, text in DOCS.items():
+        for first, second in re.findall(r"flexmail (\w+)(?: (\w+))?", text):
+            if first in {path.split()[0] for path in known}:
+                assert first in known or f"{first} {second}" in known, f"{name}: {first} {second}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["INSTANCE_PATH", "SQLALCHEMY_DATABASE_URI", "SECRET_KEY", "ENCRYPTION_KEYS", "BASE_URL"]
+    + ["TIMEZONE"],
+)
+def test_every_environment_variable_stands_in_the_operations_guide(name: str) -> None:
+    assert f"`FLEXMAIL_{name}`" in DOCS["operations.md"]
+
+
+def test_every_api_route_stands_in_the_api_guide(app: Flask) -> None:
+    routes = {
+        re.sub(r"<(?:\w+:)?(\w+)>", "{id}", rule.rule)
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/")
+    }
+    assert routes
+    assert [route for route in routes if route.removeprefix("/api/v1") not in DOCS["api.md"]] == []
+
+
+def test_every_key_of_an_approval_stands_in_the_api_guide() -> None:
+    keys = NewApproval.__dataclass_fields__
+    assert [key for key in keys if f"`{key}`" not in DOCS["api.md"]] == []
+    assert [scope for scope in SCOPES if f"`{scope}`" not in DOCS["api.md"]] == []
+
+
+def test_links_between_the_docs_lead_somewhere() -> None:
+    for name, text in DOCS.items():
+        folder = ROOT if name == "README.md" else ROOT / "docs"
+        for target in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (folder / target).exists(), f"{name}: {target}"

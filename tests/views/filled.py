@@ -1,0 +1,57 @@
+"""One of everything in the lists, so that every page has something to show."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from flexmail.db import db, transaction
+from flexmail.errors import LoginRefused
+from flexmail.services import accounts, approvals, channels, outbox
+from tests.services import stage
+
+LONG = "A-title-without-any-space-in-it-" * 5
+DISABLED = 3
+"""The id of the account that is disabled."""
+
+
+def fill_database() -> None:
+    """Make settings, approvals in several states, replies, mail and a channel that fails."""
+    now = datetime.now(UTC)
+    stage.set_up()
+    accounts.edit(stage.BOB, groups=["ops", "release"])
+    accounts.add("dora@corp.test", role="approver", groups=["ops"], now=now)
+    accounts.set_active("dora@corp.test", False)
+    decided = stage.ask(now=now, title="Deploy billing 4.2")
+    stage.hand_in(stage.reply(decided, "Approve\r\nLooks good, thank you."), now=now)
+    unclear = stage.ask(now=now, title="Rotate the signing keys")
+    stage.hand_in(stage.reply(unclear, "Who else has seen this?"), now=now)
+    stage.hand_in(stage.reply(unclear, sender="Charlie <charlie@evil.test>"), now=now)
+    cancelled = stage.ask("group:ops", now=now, title=LONG[:200])
+    approvals.cancel(cancelled.approval_id, now=now)
+    _let_one_mail_fail()
+    _let_reading_fail(now)
+
+
+def _let_one_mail_fail() -> None:
+    mail = outbox.listing().items[0]
+    with transaction():
+        mail = db.session.merge(mail)
+        mail.state, mail.attempts = "failed", 3
+        mail.answer = "550 5.1.1 There is no such mailbox"
+
+
+def _let_reading_fail(now: datetime) -> None:
+    summary = {
+        "at": (now - timedelta(minutes=7)).isoformat(),
+        "looked_at": 3,
+        "left": 12,
+        "by_outcome": {"approved": 1, "unclear": 1, "wrong_sender": 1},
+        "seconds": 0.8,
+    }
+    with transaction():
+        channels.started("replies", now=now - timedelta(minutes=7))
+        channels.finished("replies", summary)
+    cause = LoginRefused(
+        "The server refused user and password.", hint="Check IMAP User and IMAP Password."
+    )
+    channels.failed("replies", cause, revision=1, now=now)
