@@ -46,6 +46,7 @@ def configure(app: Flask, overrides: Mapping[str, object] | None = None) -> None
     app.config.from_mapping(
         SQLALCHEMY_DATABASE_URI=f"sqlite:///{app.instance_path}/flexmail.db",
         BASE_URL="",
+        TRUSTED_PROXIES=0,
         TIMEZONE="UTC",
         SESSION_COOKIE_NAME="flexmail_session",
         SESSION_COOKIE_HTTPONLY=True,
@@ -117,6 +118,11 @@ def _from_files(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check(app: Flask) -> None:
+    proxies = app.config["TRUSTED_PROXIES"]
+    if not isinstance(proxies, int) or not 0 <= proxies <= 10:
+        raise ConfigError(
+            "FLEXMAIL_TRUSTED_PROXIES: give how many proxies stand in front, 0 to 10."
+        )
     time_zone(str(app.config["TIMEZONE"]))
     base_url = str(app.config["BASE_URL"] or "").rstrip("/")
     parts = urlsplit(base_url)

@@ -70,7 +70,8 @@ def init_app(app: Flask) -> None:
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
             _prepare_sqlite(db.engine)
-        _upgrade_when_behind(app)
+        if _revision() != HEAD:
+            _upgrade(app)
         db.engine.dispose()
 
 
@@ -98,12 +99,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     def configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy says BEGIN, in the words below
         cursor = connection.cursor()
-        for pragma in (
-            "busy_timeout=10000",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-        ):
+        for pragma in ("busy_timeout=10000", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -112,14 +108,21 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
 
-def _upgrade_when_behind(app: Flask) -> None:
-    """Upgrade under a lock: workers that start together do it once."""
-    if _revision() == HEAD:
-        return
+def _upgrade(app: Flask) -> None:
+    """Upgrade under a lock: of workers that start together one does it, the others wait.
+
+    The WAL mode stays with the file once it is set; setting it waits for nobody, so it belongs
+    under the lock too.
+    """
     with Path(app.instance_path, ".upgrade.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if _revision() != HEAD:
-            flask_migrate.upgrade(directory=MIGRATIONS)
+        if _revision() == HEAD:
+            return
+        if db.engine.dialect.name == "sqlite":
+            connection = db.engine.raw_connection()
+            connection.cursor().execute("PRAGMA journal_mode=WAL")
+            connection.close()
+        flask_migrate.upgrade(directory=MIGRATIONS)
 
 
 def _revision() -> str | None:

@@ -104,10 +104,11 @@ class _Number:
         blank = not any(text.strip() for text in field.raw_data or [])
         spared = self.for_approval and not form.enable_email_approval.data
         if not field.raw_data or (blank and spared):
-            field.process_errors, field.data = [], field.default
+            field.errors[:] = []
+            field.data = field.default
             raise StopValidation
         if field.data is None:
-            field.process_errors = []
+            field.errors[:] = []
             raise StopValidation("Give a whole number.")
 
 
@@ -373,7 +374,7 @@ def values_from(
 
 def _wrong_type(field: Field, name: str, value: object) -> str:
     if isinstance(field, BooleanField):
-        return "" if isinstance(value, bool | None) else "Give true or false."
+        return "" if isinstance(value, bool) else "Give true or false."
     if isinstance(field, IntegerField):
         right = isinstance(value, int) and not isinstance(value, bool)
         return "" if right else "Give a whole number."

@@ -5,17 +5,19 @@ Every test that asks for `app` gets an instance folder and a real SQLite databas
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 
 from flexmail import create_app
-from flexmail.services import accounts
+from flexmail.services import account_rules, accounts
 
 pytest_plugins = ["tests.no_skips", "tests.fixtures_servers"]
 
@@ -43,8 +45,25 @@ def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FLEXMAIL_INSTANCE_PATH", str(tmp_path / "instance"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> None:
+    """Hash as argon2id all the same, but in no time: hundreds of tests make accounts."""
+    account_rules.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@pytest.fixture(scope="session")
+def fresh_instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An instance folder as a first start leaves it, to be copied instead of made anew."""
+    folder = tmp_path_factory.mktemp("fresh") / "instance"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLEXMAIL_INSTANCE_PATH", str(folder))
+        create_app({"TESTING": True})
+    return folder
+
+
 @pytest.fixture
-def app(no_environment: None) -> Flask:
+def app(no_environment: None, fresh_instance: Path, tmp_path: Path) -> Flask:
+    shutil.copytree(fresh_instance, tmp_path / "instance", dirs_exist_ok=True)
     return create_app({"TESTING": True})
 
 

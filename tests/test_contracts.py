@@ -23,7 +23,10 @@ ROOT = Path(__file__).resolve().parents[1]
 MAX_FILE_LINES = 200
 MAX_FUNCTION_LINES = 45
 # path -> why this file may be longer
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {
+    "flexmail/forms.py": "one declaration a setting, with label, rule and help; no logic to part",
+    "flexmail/jobs.py": "one class that owns, schedules and runs; its halves share every field",
+}
 
 # Joined here, so that this file does not hold what it looks for.
 FORBIDDEN_WORDS = ("TO" + "DO", "FIX" + "ME", "XX" + "X")

@@ -73,8 +73,16 @@ def test_every_command_in_the_docs_exists() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["INSTANCE_PATH", "SQLALCHEMY_DATABASE_URI", "SECRET_KEY", "ENCRYPTION_KEYS", "BASE_URL"]
-    + ["TIMEZONE"],
+    [
+        "INSTANCE_PATH",
+        "SQLALCHEMY_DATABASE_URI",
+        "SECRET_KEY",
+        "ENCRYPTION_KEYS",
+        "BASE_URL",
+        "TIMEZONE",
+        "TRUSTED_PROXIES",
+        "LONG_POLLS",
+    ],
 )
 def test_every_environment_variable_stands_in_the_operations_guide(name: str) -> None:
     assert f"`FLEXMAIL_{name}`" in DOCS["operations.md"]

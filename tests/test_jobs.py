@@ -190,7 +190,7 @@ def test_a_save_wakes_the_owner_and_a_run_that_is_due_begins_at_once(
     save(email_reply_process_interval=1)
     owner.wake()
 
-    wait_for_a_run(before, 1.5)
+    wait_for_a_run(before, 5)
 
 
 def test_a_save_in_another_process_is_noticed_within_two_seconds(
@@ -200,9 +200,10 @@ def test_a_save_in_another_process_is_noticed_within_two_seconds(
     owner = new_owner()
     wait_for(owner.owns, seconds=5, what="it owns")
 
+    saved_at = datetime.now(UTC)
     save(email_reply_process_interval=1)
 
-    wait_for_a_run(before, 2)
+    assert wait_for_a_run(before, 10) <= saved_at + timedelta(seconds=2)
 
 
 def test_saves_with_the_same_interval_do_not_restart_the_clock(
@@ -251,7 +252,7 @@ def test_nothing_runs_while_approval_is_off_and_what_is_due_runs_when_it_is_on_a
 
     save(enable_email_approval=True)
     owner.wake()
-    began = wait_for_a_run(before, 2)
+    began = wait_for_a_run(before, 5)
     save(enable_email_approval=False)
     owner.wake()
     let_it_have_run(timedelta(days=1))

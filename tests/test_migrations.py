@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,6 @@ from flask import Flask
 from sqlalchemy import inspect, text
 
 from flexmail import create_app
-from flexmail.config import instance_path
 from flexmail.db import HEAD, MIGRATIONS, Base, db
 
 
@@ -65,18 +64,18 @@ def test_a_second_start_keeps_data_and_revision(app: Flask) -> None:
             assert connection.scalar(text("SELECT name FROM leases")) == "kept"
 
 
-@pytest.mark.xfail(strict=True, reason="PRAGMA journal_mode=WAL does not wait for a writer")
-def test_a_start_waits_for_a_process_that_is_just_making_the_database(
-    no_environment: None,
+def test_workers_that_start_together_make_one_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = sqlite3.connect(
-        Path(instance_path(), "flexmail.db"), isolation_level=None, check_same_thread=False
-    )
-    other.execute("BEGIN IMMEDIATE")
-    release = threading.Timer(0.2, other.close)
-    release.start()
-    try:
-        with create_app({"TESTING": True}).app_context():
-            assert revisions() == [HEAD]
-    finally:
-        release.join()
+    for round_ in range(3):
+        monkeypatch.setenv("FLEXMAIL_INSTANCE_PATH", str(tmp_path / str(round_)))
+        barrier = threading.Barrier(4)
+
+        def start(barrier: threading.Barrier = barrier) -> list[str]:
+            barrier.wait(10)
+            with create_app({"TESTING": True}).app_context():
+                return revisions()
+
+        with ThreadPoolExecutor(4) as pool:
+            found = [future.result() for future in [pool.submit(start) for _ in range(4)]]
+        assert found == [[HEAD]] * 4

@@ -26,7 +26,7 @@ MAX_LINE = 998
 MAX_ADDRESS = 254
 MAX_DISPLAY_NAME = 200
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _ADDRESS = re.compile(r"(?P<name>[^<>]*)<(?P<angle>[^<>\s]*)>|(?P<bare>[^<>\s]*)")
 _PHRASE_PIECE = re.compile(
@@ -103,7 +103,9 @@ def sole_author(from_values: Sequence[str]) -> Mailbox | None:
 
 
 def is_safe_header(text: str) -> bool:
-    """Say whether the text may stand in a header or an address: no line break, no control."""
+    """Say whether the text may stand in a header or an address: no line break, control or half a
+    character (a lone surrogate).
+    """
     return _CONTROL.search(text) is None
 
 

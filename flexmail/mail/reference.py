@@ -29,7 +29,7 @@ _SECRET = re.compile(
     rf"FM-(?:{_BREAK})?(?:[A-Z2-7](?:{_BREAK})?){{{LENGTH - 1}}}[A-Z2-7]{{1,{MAX_LENGTH}}}",
     re.IGNORECASE,
 )
-_MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,250}>")
 
 
 def new_reference() -> str:

@@ -29,7 +29,7 @@ OUTCOMES = (
     "duplicate",
     "failed",
 )
-MAIL_STATES = ("queued", "sending", "sent", "failed")
+MAIL_STATES = ("queued", "sending", "sent", "failed", "cancelled")
 
 
 class Reply(Base):

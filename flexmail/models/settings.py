@@ -27,6 +27,7 @@ class EmailSettings(Base):
     imap_host_port: Mapped[int] = mapped_column(default=143)
     imap_user: Mapped[str] = mapped_column(String(320), default="")
     sealed_imap_password: Mapped[bytes | None] = mapped_column(LargeBinary)
+    imap_inherits_password: Mapped[bool] = mapped_column(default=True)
     imap_enable_starttls: Mapped[bool] = mapped_column(default=True)
     imap_implicit_tls: Mapped[bool] = mapped_column(default=False)
     imap_auth: Mapped[str] = mapped_column(String(16), default="")

@@ -63,6 +63,11 @@ def password_hash(password: str) -> str:
     """Return the argon2id hash of a password that is long enough."""
     if not MIN_PASSWORD_CHARACTERS <= len(password) <= MAX_PASSWORD_CHARACTERS:
         raise InvalidInput(
-            {"password": [f"Give a password of at least {MIN_PASSWORD_CHARACTERS} characters."]}
+            {
+                "password": [
+                    f"Give a password of {MIN_PASSWORD_CHARACTERS} to {MAX_PASSWORD_CHARACTERS}"
+                    " characters."
+                ]
+            }
         )
     return hasher.hash(password)

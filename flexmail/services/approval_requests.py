@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -114,7 +115,7 @@ def _check(wanted: NewApproval) -> None:
 
 
 def _has_controls(text: str) -> bool:
-    return any(ord(character) < 32 and character not in "\t\r\n" for character in text)
+    return not is_safe_header(re.sub(r"[\t\r\n]", " ", text))
 
 
 def _is_web_address(link: str) -> bool:

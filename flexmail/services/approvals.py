@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput, NotFound
 from flexmail.models import Approval, Decision, User
-from flexmail.services import approvers
+from flexmail.services import approvers, outbox
 from flexmail.services.paging import Page, page_of
 
 Verdict = Literal["approve", "reject"]
@@ -113,9 +113,7 @@ def decide(
     approval.decisions.append(
         Decision(user_id=user.id, verdict=verdict, comment=comment, channel=channel, at=now)
     )
-    approval.status = STATUS_OF[verdict]  # rule `any`: the first decision ends it
-    approval.decided_at = now
-    db.session.flush()
+    _close(approval, STATUS_OF[verdict], now)  # rule `any`: the first decision ends it
     return None
 
 
@@ -155,7 +153,7 @@ def cancel(approval_id: int, *, now: datetime) -> Approval:
         db.session.refresh(approval, with_for_update=True)
         if approval.status != "pending":
             raise Conflict(f"Approval {approval_id} is {approval.status} already.")
-        approval.status, approval.decided_at = "cancelled", now
+        _close(approval, "cancelled", now)
     return approval
 
 
@@ -165,15 +163,19 @@ def expire_due(*, now: datetime) -> int:
     if not db.session.scalar(select(Approval.id).where(*overdue).limit(1)):
         return 0
     with transaction():
-        expired = db.session.scalars(
-            update(Approval)
-            .where(*overdue)
-            .values(status="expired", decided_at=now)
-            .returning(Approval.id)
-        )
-        return len(expired.all())
+        expired = db.session.scalars(select(Approval).where(*overdue).with_for_update()).all()
+        for approval in expired:
+            _close(approval, "expired", now)
+        return len(expired)
 
 
 def default_expiry() -> timedelta:
     """Return how long a request stays open when nothing else is said."""
     return timedelta(days=7)
+
+
+def _close(approval: Approval, status: str, now: datetime) -> None:
+    """Make a status final; who was not asked yet is not asked any more."""
+    approval.status, approval.decided_at = status, now
+    db.session.flush()
+    outbox.drop_for(approval.id)

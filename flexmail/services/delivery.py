@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
@@ -35,21 +35,24 @@ GIVE_UP_AFTER = timedelta(days=4)
 _RETRY_MINUTES = (1, 2, 5, 10, 15, 30)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Report:
-    """What one call of `deliver_due` did."""
+    """What one call of `deliver_due` did, in mails."""
 
     sent: int = 0
     deferred: int = 0
     failed: int = 0
     error: str = ""
 
+    def count(self, state: str) -> None:
+        """Add one mail by the state it ended in."""
+        self.sent += state == "sent"
+        self.deferred += state == "queued"
+        self.failed += state == "failed"
+
 
 def deliver_due(
-    *,
-    now: datetime,
-    at_once: bool = False,
-    keep_going: Callable[[], bool] = lambda: True,
+    *, now: datetime, at_once: bool = False, keep_going: Callable[[], bool] = lambda: True
 ) -> Report:
     """Send every mail that is due, batch by batch; commits as it goes.
 
@@ -57,13 +60,12 @@ def deliver_due(
         at_once: act whatever pause or retry time is set (somebody asked for it by hand).
         keep_going: asked between mails; False ends the call and gives the rest back.
     """
+    report = Report()
     row = settings.load()
-    if not at_once and channels.is_paused(CHANNEL, revision=row.revision, now=now):
-        return Report()
-    if not _anything_due(now, at_once):
-        return Report()
     revision = row.revision
-    sent = deferred = failed = 0
+    paused = not at_once and channels.is_paused(CHANNEL, revision=revision, now=now)
+    if paused or not _anything_due(now, at_once):
+        return report
     try:
         account = settings.smtp_account(row)
         sender = parse_mailbox(row.smtp_from_address).addr_spec
@@ -71,20 +73,16 @@ def deliver_due(
         already: set[int] = set()
         while keep_going() and (claimed := _claim(now, at_once, already)):
             already.update(claimed)
-            states = _send_batch(account, sender, claimed, now, keep_going)
-            sent += states.count("sent")
-            failed += states.count("failed")
-            deferred += states.count("queued")
-    except (MailServerError, SecretUnreadable) as error:
-        log.warning("outbox: %s", error)
-        channels.failed(CHANNEL, error, revision=revision, now=now)
-        return Report(sent, deferred, failed, channels.explain(error))
+            _send_batch(account, sender, claimed, now, keep_going, report)
     except FlexmailError as error:
-        return Report(sent, deferred, failed, str(error))
+        log.warning("outbox: %s", error)
+        report.error = channels.explain(error)
+        channels.failed(CHANNEL, error, revision=revision, now=now)
+        return report
     with transaction():
         channels.started(CHANNEL, now=now)
-        channels.finished(CHANNEL, {"sent": sent, "deferred": deferred, "failed": failed})
-    return Report(sent, deferred, failed)
+        channels.finished(CHANNEL, asdict(report))
+    return report
 
 
 def _due(now: datetime, at_once: bool) -> ColumnElement[bool]:
@@ -127,43 +125,42 @@ def _send_batch(
     claimed: list[int],
     now: datetime,
     keep_going: Callable[[], bool],
-) -> list[str]:
-    """Send claimed mails over one connection; return the state each of them ended in."""
-    states: list[str] = []
+    report: Report,
+) -> None:
+    """Send claimed mails over one connection; those it did not come to are given back.
+
+    Raises:
+        MailServerError: the connection; the mail that was under way is noted already.
+    """
     waiting = list(claimed)
     try:
         with open_session(account) as session:
             while waiting and keep_going():
-                states.append(_send_one(session, sender, waiting[0], now))
-                waiting.pop(0)
-    except _ConnectionLost as lost:
-        waiting.remove(lost.mail_id)
-        raise lost.error from lost
+                mail_id = waiting.pop(0)
+                state, lost = _send_one(session, sender, mail_id, now)
+                report.count(state)
+                if lost:
+                    raise lost
     finally:
         _give_back(waiting)
-    return states
 
 
-class _ConnectionLost(Exception):
-    """The connection died while this mail was under way: its try counts, the others' do not."""
-
-    def __init__(self, mail_id: int, error: MailServerError) -> None:
-        super().__init__(str(error))
-        self.mail_id, self.error = mail_id, error
-
-
-def _send_one(session: SmtpSession, sender: str, mail_id: int, now: datetime) -> str:
+def _send_one(
+    session: SmtpSession, sender: str, mail_id: int, now: datetime
+) -> tuple[str, MailServerError | None]:
+    """Try one mail; return its state, and what ended the connection if anything did."""
     mail = db.session.get_one(OutboxMail, mail_id, options=[undefer(OutboxMail.sealed_content)])
     recipient, sealed = mail.recipient, mail.sealed_content
     db.session.rollback()  # no transaction is open while the network is used
     try:
         answer = session.send(sender, recipient, key_ring().open(sealed))
     except Refused as error:
-        return _note(mail_id, str(error), now, temporary=error.temporary)
+        return _note(mail_id, str(error), now, temporary=error.temporary), None
+    except SecretUnreadable as error:
+        return _note(mail_id, str(error), now, temporary=True), None
     except MailServerError as error:
-        _note(mail_id, str(error), now, temporary=True)
-        raise _ConnectionLost(mail_id, error) from error
-    return _note(mail_id, answer, now, sent_encrypted=session.encrypted)
+        return _note(mail_id, str(error), now, temporary=True), error
+    return _note(mail_id, answer, now, sent_encrypted=session.encrypted), None
 
 
 def _note(

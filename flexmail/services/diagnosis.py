@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import current_app, render_template
+from flask import render_template
 
 from flexmail.db import db
 from flexmail.errors import MailServerError, Refused, Unreachable
@@ -163,10 +163,8 @@ def _await_probe(
 
 
 def _test_mail(values: Values, to: str, now: datetime) -> _Message:
-    subject, text, html = (
-        render_template(f"email/test/{name}", site=current_app.config["BASE_URL"])
-        for name in ("subject.txt", "body.txt", "body.html")
-    )
+    names = ("subject.txt", "body.txt", "body.html")
+    subject, text, html = (render_template(f"email/test/{name}") for name in names)
     return _message(values, to, OutgoingContent(subject.strip(), text, html), now)
 
 

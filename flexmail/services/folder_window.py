@@ -20,14 +20,14 @@ class Window:
     """Mails in the folder, oldest first.
 
     `open` want an outcome; `tried` are the UIDs among them whose earlier try did not end;
-    `leftovers` have an outcome and were not deleted yet, with the digests they had; `kept` were
-    deleted, but the server keeps them.
+    `leftovers` have an outcome and were not deleted yet, with the digests they had. `left_alone`
+    will never be taken: the server keeps what we deleted, or another client marked it deleted.
     """
 
     open: list[Listed]
     tried: frozenset[int]
     leftovers: dict[int, frozenset[str]]
-    kept: frozenset[int]
+    left_alone: frozenset[int]
 
 
 def look(folder: Folder, run: Run) -> Window:
@@ -59,13 +59,14 @@ def _known(folder: Folder, run: Run, listed: list[Listed]) -> dict[int, list[Rep
 def _sort(listed: list[Listed], known: dict[int, list[Reply]]) -> Window:
     settled = {uid for uid, rows in known.items() if any(row.outcome for row in rows)}
     kept = {uid for uid in settled if any(row.kept_by_server for row in known[uid])}
+    others = {mail.uid for mail in listed if "\\Deleted" in mail.flags} - settled
     return Window(
-        open=[mail for mail in listed if mail.uid not in settled and "\\Deleted" not in mail.flags],
+        open=[mail for mail in listed if mail.uid not in settled | others],
         tried=frozenset(uid for uid in known if uid not in settled),
         leftovers={
             mail.uid: frozenset(row.sha256 for row in known[mail.uid] if row.outcome)
             for mail in listed
             if mail.uid in settled - kept
         },
-        kept=frozenset(kept),
+        left_alone=frozenset(kept | others),
     )

@@ -32,10 +32,9 @@ class InForce:
 
 def in_force(row: EmailSettings) -> InForce:
     """Apply the fall-backs: IMAP user and password, reply address, folder."""
-    if row.sealed_imap_password:
-        imap_password = "set"
-    else:
-        imap_password = "SMTP Password" if row.sealed_smtp_password else "not set"
+    imap_password = "set" if row.sealed_imap_password else "not set"
+    if row.imap_inherits_password and row.sealed_smtp_password:
+        imap_password = "SMTP Password"
     return InForce(
         revision=row.revision,
         sender=parse_mailbox(row.smtp_from_address) if row.smtp_from_address else None,

@@ -86,6 +86,8 @@ def _run(report: Report, fence: int, keep_going: Callable[[], bool]) -> None:
         db.session.rollback()  # no transaction is open while the network is used
         with open_folder(account, in_force.email_reply_folder, run_seconds=RUN_SECONDS) as folder:
             take(folder, Run(_name_of(account), in_force, report.at, fence, report, keep_going))
+        if report.error:
+            raise FlexmailError(report.error)
     except OwnershipLost as error:
         report.error = str(error)
     except FlexmailError as error:

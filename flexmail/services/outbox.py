@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import current_app, render_template
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from flexmail.config import time_zone
 from flexmail.crypto import key_ring
@@ -43,7 +43,7 @@ def queue(
     context: Mapping[str, Any],
     *,
     now: datetime,
-    threading: Threading = Threading(),
+    threading: Threading | None = None,
     approval_id: int | None = None,
 ) -> OutboxMail:
     """Render `templates/email/<kind>/` and add the mail to the caller's transaction.
@@ -56,14 +56,12 @@ def queue(
         Conflict: there is no SMTP From Address yet.
         ValueError: a header would hold a line break or another control character.
     """
-    row = settings.load()
-    if not row.smtp_from_address or not row.smtp_host_name:
-        raise Conflict("E-mail is not set up yet: fill in the email settings first.")
-    sender = parse_mailbox(row.smtp_from_address)
-    message_id = threading.message_id or own_message_id(row.smtp_from_address)
+    threading = threading or Threading()
+    from_address = _from_address()
+    message_id = threading.message_id or own_message_id(from_address)
     content = _render(kind, context)
     raw = compose(
-        sender=sender,
+        sender=parse_mailbox(from_address),
         recipient=to,
         content=content,
         message_id=message_id,
@@ -78,7 +76,6 @@ def queue(
         subject=mask(content.subject)[:_MAX_SUBJECT],
         message_id_digest=digest(message_id),
         sealed_content=key_ring().seal(raw),
-        state="queued",
         retry_at=now,
         created_at=now,
         approval_id=approval_id,
@@ -113,7 +110,7 @@ def listing(
 def counts() -> dict[str, int]:
     """Return how many mails are in each state."""
     found = select(OutboxMail.state, func.count()).group_by(OutboxMail.state)
-    return dict.fromkeys(MAIL_STATES, 0) | dict(db.session.execute(found).tuples().all())
+    return dict.fromkeys(MAIL_STATES, 0) | {row[0]: row[1] for row in db.session.execute(found)}
 
 
 def went_in_clear() -> int:
@@ -141,6 +138,26 @@ def retry(mail_id: int, *, now: datetime) -> OutboxMail:
             mail.attempts, mail.created_at = 0, now
         mail.state, mail.retry_at = "queued", now
     return mail
+
+
+def drop_for(approval_id: int) -> None:
+    """Cancel the mails that still ask for an approval which is closed; joins the transaction."""
+    db.session.execute(
+        update(OutboxMail)
+        .where(
+            OutboxMail.approval_id == approval_id,
+            OutboxMail.kind == "approval_request",
+            OutboxMail.state == "queued",
+        )
+        .values(state="cancelled", answer="The request was closed before this mail went out.")
+    )
+
+
+def _from_address() -> str:
+    row = settings.load()
+    if not row.smtp_from_address or not row.smtp_host_name:
+        raise Conflict("E-mail is not set up yet: fill in the email settings first.")
+    return row.smtp_from_address
 
 
 def _render(kind: str, context: Mapping[str, Any]) -> OutgoingContent:

@@ -11,7 +11,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, update
 
 from flexmail.db import db, transaction
+from flexmail.errors import Refused
 from flexmail.models import Reply
+from flexmail.services.channels import explain
 from flexmail.services.in_force import InForce
 from flexmail.transport.imap import Fetched, Folder
 
@@ -66,8 +68,15 @@ class Run:
 
 
 def delete(folder: Folder, run: Run, uids: Collection[int]) -> None:
-    """Delete settled mails; commits a mark on those that the server keeps although it said OK."""
-    kept = folder.delete(uids)
+    """Delete settled mails; commits a mark on those that the server keeps although it said OK.
+
+    A server that refuses keeps no later reply waiting: the refusal is noted as the run's error.
+    """
+    try:
+        kept = folder.delete(uids)
+    except Refused as error:
+        run.report.error = explain(error)
+        return
     if not kept:
         return
     log.warning("replies: the server kept %d mails that were deleted", len(kept))

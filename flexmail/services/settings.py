@@ -21,23 +21,22 @@ Values = Mapping[str, str | int | bool]
 """Every field of the form by name; passwords as typed, "" for none."""
 
 SECRETS = ("smtp_password", "imap_password")
+_NOT_TYPED = ("id", "revision", "imap_inherits_password", *(f"sealed_{name}" for name in SECRETS))
 PLAIN_FIELDS = tuple(
-    column.name
-    for column in EmailSettings.__table__.columns
-    if column.name not in ("id", "revision") and not column.name.startswith("sealed_")
+    column.name for column in EmailSettings.__table__.columns if column.name not in _NOT_TYPED
 )
 """The fields that are stored as typed, in the order of the table."""
 
-_DEFAULTS = {
-    name: column.default.arg
-    for name in PLAIN_FIELDS
-    if (column := EmailSettings.__table__.columns[name]).default is not None
-}
+_FRESH = {
+    column.name: column.default.arg
+    for column in EmailSettings.__table__.columns
+    if column.default is not None
+} | {"id": 1}
 
 
 def load() -> EmailSettings:
     """Return the row, or a row of defaults that is in no session when nothing was saved yet."""
-    return db.session.get(EmailSettings, 1) or EmailSettings(id=1, revision=0, **_DEFAULTS)
+    return db.session.get(EmailSettings, 1) or EmailSettings(**_FRESH)
 
 
 def stored_values(row: EmailSettings) -> dict[str, str | int | bool]:
@@ -56,6 +55,8 @@ def save(values: Values) -> list[str]:
     1. A blank password keeps the stored one, a tick removes it.
     2. A changed server or user drops the stored password of that side.
     3. A changed IMAP server or user while its password is SMTP's asks for one to be typed.
+    4. IMAP takes SMTP's password as long as it had none of its own, and again once SMTP's is
+       typed anew; never because its own was dropped.
 
     Raises:
         InvalidInput: case 3.
@@ -64,12 +65,16 @@ def save(values: Values) -> list[str]:
     with transaction():
         row = db.session.get(EmailSettings, 1)
         if row is None:
-            row = EmailSettings(id=1, revision=0, **_DEFAULTS)
+            row = EmailSettings(**_FRESH)
             db.session.add(row)
         _ask_for_inherited_password(row, values)
         for side in ("smtp", "imap"):
             moved = _target(stored_values(row), side) != _target(values, side)
             _store_password(row, values, side, moved=moved, notices=notices)
+        if values["imap_password"]:
+            row.imap_inherits_password = False
+        elif values["smtp_password"] and not row.sealed_imap_password:
+            row.imap_inherits_password = True
         for name in PLAIN_FIELDS:
             setattr(row, name, values[name])
         row.revision += 1
@@ -97,8 +102,10 @@ def imap_account(row: EmailSettings) -> ImapAccount:
     """
     if not row.imap_host_name:
         raise Conflict("There is no IMAP host: fill it in under email settings.")
-    side = "imap" if row.sealed_imap_password else "smtp"
+    side = "smtp" if row.imap_inherits_password else "imap"
     user = row.imap_user or row.smtp_user
+    if user and side == "imap" and not row.sealed_imap_password:
+        raise Conflict("The IMAP password is not set: type it under email settings.")
     return ImapAccount(_endpoint(stored_values(row), "imap"), user, _opened(row, side))
 
 
@@ -110,21 +117,20 @@ def typed_accounts(row: EmailSettings, values: Values) -> tuple[SmtpAccount, Ima
     Raises:
         InvalidInput: a password has to be typed.
     """
-    passwords = {side: _typed_password(row, values, side) for side in ("smtp", "imap")}
-    smtp_user, imap_user = str(values["smtp_user"]), _user(values, "imap")
-    errors = {
-        f"{side}_password": [
-            f"Type the {side.upper()} password: none is stored for this server and user."
-        ]
-        for side, user in (("smtp", smtp_user), ("imap", imap_user))
-        if user and values[f"{side}_host_name"] and passwords[side] is None
+    passwords = {
+        side: _typed_password(row, values, side)
+        for side in ("smtp", "imap")
+        if values[f"{side}_host_name"]
     }
-    if errors:
-        raise InvalidInput(errors)
-    smtp = SmtpAccount(_endpoint(values, "smtp"), smtp_user, passwords["smtp"] or "")
-    if not values["imap_host_name"]:
+    missing = [side for side in passwords if passwords[side] is None and _user(values, side)]
+    if missing:
+        sentence = "Type the password: none is stored for this server and user."
+        raise InvalidInput({f"{side}_password": [sentence] for side in missing})
+    smtp = SmtpAccount(_endpoint(values, "smtp"), str(values["smtp_user"]), passwords["smtp"] or "")
+    if "imap" not in passwords:
         return smtp, None
-    return smtp, ImapAccount(_endpoint(values, "imap"), imap_user, passwords["imap"] or "")
+    user = _user(values, "imap")
+    return smtp, ImapAccount(_endpoint(values, "imap"), user, passwords["imap"] or "")
 
 
 def _endpoint(values: Values, side: str) -> Endpoint:
@@ -153,19 +159,15 @@ def _opened(row: EmailSettings, side: str) -> str:
 
 
 def _ask_for_inherited_password(row: EmailSettings, values: Values) -> None:
-    inherited = row.sealed_smtp_password is not None and row.sealed_imap_password is None
+    inherited = row.sealed_smtp_password is not None and row.imap_inherits_password
     typed = values["smtp_password"] or values["imap_password"]
     moved = _target(stored_values(row), "imap") != _target(values, "imap")
     if inherited and moved and values["imap_host_name"] and not typed:
-        raise InvalidInput(
-            {
-                "imap_password": [
-                    "The IMAP server or user changed, and its password is the SMTP one. Type the"
-                    " password again, here or under SMTP Password, so that it goes only where you"
-                    " mean it to go."
-                ]
-            }
+        sentence = (
+            "The IMAP server or user changed, and its password is the SMTP one. Type the password"
+            " again, here or under SMTP Password, so that it goes only where you mean it to go."
         )
+        raise InvalidInput({"imap_password": [sentence]})
 
 
 def _store_password(
@@ -189,8 +191,10 @@ def _typed_password(row: EmailSettings, values: Values, side: str) -> str | None
     if values[f"{side}_password"]:
         return str(values[f"{side}_password"])
     stays = _target(stored_values(row), side) == _target(values, side)
-    if getattr(row, f"sealed_{side}_password") and not values[f"{side}_password_remove"]:
-        return _opened(row, side) if stays else None
-    if side == "smtp" or (row.sealed_smtp_password and not stays and not values["smtp_password"]):
-        return None
-    return _typed_password(row, values, "smtp")
+    stored = getattr(row, f"sealed_{side}_password") and not values[f"{side}_password_remove"]
+    if side == "imap" and not stored:
+        if values["smtp_password"]:
+            return str(values["smtp_password"])
+        inherits = row.imap_inherits_password and stays
+        return _typed_password(row, values, "smtp") if inherits else None
+    return _opened(row, side) if stored and stays else None

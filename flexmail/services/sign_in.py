@@ -33,12 +33,13 @@ def sign_in(email: str, password: str, *, remote_address: str, now: datetime) ->
         InvalidInput: they do not match, or the account is disabled (one sentence for all).
         Conflict: too many failures; says how long to wait.
     """
+    user = accounts.find(email)
+    name = user.email if user else email.strip().lower()[:254]
     keys = {
-        f"account:{email.strip().lower()[:254]}": MAX_FAILURES,
+        f"account:{name}": MAX_FAILURES,
         f"address:{remote_address}": MAX_FAILURES_PER_ADDRESS,
     }
     _refuse_when_throttled(keys, now)
-    user = accounts.find(email)
     matches = _matches(user.password_hash if user else None, password)
     if user is None or not matches or not user.active:
         _count_failure(keys, now)

@@ -34,15 +34,16 @@ _BATCH, _BATCH_BYTES = 30, 8 * 1024 * 1024
 def take(folder: Folder, run: Run) -> None:
     """Take up to the count, oldest first; what was settled before is deleted and not counted."""
     window = folder_window.look(folder, run)
-    reused = _delete_leftovers(folder, run, window.leftovers)
-    taken = window.open[: run.settings.email_reply_process_count - len(reused)]
+    count = run.settings.email_reply_process_count
+    reused = _delete_leftovers(folder, run, window.leftovers)[:count]
+    taken = window.open[: count - len(reused)]
     fetched = folder.fetch(taken, max_bytes=MAX_BYTES)
     for batch in chain(([mail] for mail in reused), _batches(fetched, window.tried)):
         if not run.keep_going():
             break
         _settle(folder, run, batch)
     _note_unreadable(folder, run)
-    run.report.left = max(0, folder.exists - len(window.kept))
+    run.report.left = max(0, folder.exists - len(window.left_alone))
 
 
 def _delete_leftovers(

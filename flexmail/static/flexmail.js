@@ -48,7 +48,7 @@ async function sendInPlace(form, button) {
     }
     for (const line of main.querySelectorAll("[data-without-script]")) { line.remove(); }
     localise(main);
-    (main.querySelector("#test-result, #errors") || main).focus();
+    (main.querySelector("#test-result, #errors[role=alert]") || main).focus();
   } catch {
     form.inert = false;
     button.after(Object.assign(document.createElement("p"), { className: "error", role: "alert", textContent: "The server did not answer. Try again." }));
@@ -74,4 +74,4 @@ addEventListener("pageshow", () => {
 });
 
 localise(document);
-document.getElementById("errors")?.focus();
+document.querySelector("#errors[role=alert]")?.focus();

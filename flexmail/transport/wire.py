@@ -81,8 +81,7 @@ class Wire:
 
     def stays_quiet(self, seconds: float) -> bool:
         """Wait for something to read, without reading it; tell whether nothing came."""
-        decrypted = getattr(self._sock, "pending", None)
-        if self.broken or self._buffer or (decrypted is not None and decrypted()):
+        if self.broken or self._buffer or getattr(self._sock, "pending", int)():
             return False
         with selectors.DefaultSelector() as selector:
             selector.register(self._sock, selectors.EVENT_READ)

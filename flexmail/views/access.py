@@ -16,6 +16,7 @@ from flask.sessions import SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user, login_user
 from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flexmail.db import db
 from flexmail.errors import NotFound
@@ -80,6 +81,10 @@ class Sessions(SecureCookieSessionInterface):
 
 def init_app(app: Flask) -> None:
     """Guard every request."""
+    if proxies := app.config["TRUSTED_PROXIES"]:
+        # The name under which people reach us is FLEXMAIL_BASE_URL, never a header's.
+        fixed = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0, x_port=0)
+        app.wsgi_app = fixed  # type: ignore[method-assign]
     app.session_interface = Sessions()
     app.config["WTF_CSRF_CHECK_DEFAULT"] = False  # `_admit` checks, after the role
     csrf.init_app(app)

@@ -54,8 +54,9 @@ def fill_in(**given: object) -> dict[str, str | int | bool]:
 
 
 def set_up(**given: object) -> list[str]:
-    """Save working settings, but for what is given; return the notices."""
-    return settings.save(fill_in(**(BASICS | given)))
+    """Save what is given over what is stored, at first over `BASICS`; return the notices."""
+    basics = {} if settings.load().revision else BASICS
+    return settings.save(fill_in(**(basics | given)))
 
 
 def connect(server: MailServer, **given: object) -> None:

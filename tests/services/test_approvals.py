@@ -63,7 +63,7 @@ def test_an_approver_sees_the_own_requests_only_and_an_admin_sees_all(ready: Fla
 
 
 def test_who_left_the_group_no_longer_sees_its_requests(ready: Flask) -> None:
-    request = ask("group:ops")
+    ask("group:ops")
     accounts.edit(CAROL, groups=[])
     assert approvals.listing(viewer=accounts.get(CAROL)).items == []
 
@@ -89,7 +89,7 @@ CONDITIONS: dict[str, tuple[Callable[[int], object], str, str]] = {
     "expired": (
         lambda i: approvals.expire_due(now=NOW + timedelta(days=8)), BOB, "expired"
     ),
-    "approved": (lambda i: on_page(i), BOB, "already_decided"),
+    "approved": (on_page, BOB, "already_decided"),
     "rejected": (lambda i: on_page(i, verdict="reject"), BOB, "already_decided"),
 }  # fmt: skip
 
@@ -312,7 +312,5 @@ def test_charlie_without_an_account_has_no_way_in(ready: Flask) -> None:
     request = ask(BOB)
     assert accounts.find(CHARLIE) is None
     with pytest.raises(Exception, match="No row"):
-        approvals.decide_on_page(
-            request.approval_id, 999, verdict="approve", comment="", now=LATER
-        )
+        approvals.decide_on_page(request.approval_id, 999, verdict="approve", comment="", now=LATER)
     assert outcome_of(request.approval_id) == ("pending", 0)

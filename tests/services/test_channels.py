@@ -86,9 +86,13 @@ def test_channels_are_apart(context: Flask) -> None:
 
 
 def test_a_start_is_noted_in_the_callers_transaction(context: Flask) -> None:
-    with pytest.raises(RuntimeError), transaction():
-        channels.started("replies", now=NOW)
-        raise RuntimeError
+    def start_and_break_off() -> None:
+        with transaction():
+            channels.started("replies", now=NOW)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        start_and_break_off()
     assert channels.get("replies").started_at is None
     with transaction():
         channels.started("replies", now=NOW)

@@ -18,9 +18,7 @@ ONE, TWO = "one.test:1:aaaa", "two.test:2:bbbb"
 
 
 def take(owner: str, *, after: float = 0, seconds: float = 10) -> int | None:
-    return leases.acquire(
-        "jobs", owner, now=NOW + timedelta(seconds=after), seconds=seconds
-    )
+    return leases.acquire("jobs", owner, now=NOW + timedelta(seconds=after), seconds=seconds)
 
 
 def test_a_free_lease_is_taken_and_renewed_under_one_number(context: Flask) -> None:
@@ -52,9 +50,14 @@ def test_an_owner_that_wakes_up_late_is_stopped_in_its_commit(context: Flask) ->
     fence = take(ONE)
     take(TWO, after=11)
     assert fence is not None
-    with pytest.raises(OwnershipLost), transaction():
-        db.session.add(Channel(name="late", error=""))
-        leases.check("jobs", fence)
+
+    def wake_up_late() -> None:
+        with transaction():
+            db.session.add(Channel(name="late", error=""))
+            leases.check("jobs", fence)
+
+    with pytest.raises(OwnershipLost):
+        wake_up_late()
     assert db.session.get(Channel, "late") is None
 
 

@@ -80,7 +80,9 @@ def test_a_cursor_that_is_none_of_ours_is_refused(cursor: str, rows: Flask) -> N
     assert list(raised.value.errors) == ["cursor"]
 
 
-@pytest.mark.parametrize(("cursor", "shown"), [("", 3), (None, 3), ("0", 0), ("1", 0), ("9" * 18, 3)])
+@pytest.mark.parametrize(
+    ("cursor", "shown"), [("", 3), (None, 3), ("0", 0), ("1", 0), ("9" * 18, 3)]
+)
 def test_any_number_is_a_cursor(cursor: str | None, shown: int, rows: Flask) -> None:
     assert len(page(cursor).items) == shown
 

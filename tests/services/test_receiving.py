@@ -1,4 +1,4 @@
-"""Receiving: each mail ends as one outcome, decides only where all is right, and gets one answer."""
+"""Receiving: one outcome a mail, a decision only where all is right, and one answer at most."""
 
 from __future__ import annotations
 
@@ -201,9 +201,7 @@ def test_a_request_that_mail_may_only_reject_is_not_approved_by_mail(
     ("said", "outcome"),
     [("Reject", "unclear"), ("Reject not today", "rejected"), ("Approve", "approved")],
 )
-def test_a_required_comment_is_asked_of_a_rejection(
-    said: str, outcome: str, ready: Flask
-) -> None:
+def test_a_required_comment_is_asked_of_a_rejection(said: str, outcome: str, ready: Flask) -> None:
     request = ask(comment_required=True)
     row = hand_in(reply(request, said))
     assert row.outcome == outcome
@@ -224,7 +222,10 @@ PASS = "Authentication-Results: mx.corp.test; dmarc=pass header.from=corp.test"
         (PASS.replace("pass", "fail"), "unauthenticated"),
         (PASS.replace("mx.corp", "mx.evil"), "unauthenticated"),
         (PASS.replace("from=corp", "from=evil"), "unauthenticated"),
-        ("Authentication-Results: mx.corp.test; spf=pass smtp.mailfrom=corp.test", "unauthenticated"),
+        (
+            "Authentication-Results: mx.corp.test; spf=pass smtp.mailfrom=corp.test",
+            "unauthenticated",
+        ),
         (f"{PASS.replace('pass', 'fail')}\r\n{PASS}", "unauthenticated"),
     ],
 )
@@ -281,6 +282,13 @@ def test_a_wrong_sender_is_explained_to_the_bound_approver_and_nobody_else(
     assert told["To"] == BOB
     assert told["In-Reply-To"] is None
     assert "answer" not in str(told["References"] or "")
+
+
+def test_an_approver_who_was_disabled_gets_no_explanations_any_more(ready: Flask) -> None:
+    request = ask()
+    accounts.set_active(BOB, False)
+    assert hand_in(reply(request, sender=CHARLIE)).outcome == "wrong_sender"
+    assert answers() == []
 
 
 def test_the_reference_of_another_approver_gives_no_power(ready: Flask) -> None:
@@ -437,7 +445,7 @@ def test_no_comment_however_odd_keeps_a_decision_from_being_counted(
     [
         *("", "Message-ID:", "Message-ID: none", "Message-ID: <a@b.test> <c@d.test>"),
         *("Message-ID: <" + "a" * 240 + "@b.test>", "Message-ID: <ü@b.test>", "Message-ID: <>"),
-        "Message-ID: <a@b.test\x07>",
+        *("Message-ID: <a@b.test\x07>", "Message-ID: <\x00@b.test>", "Message-ID: <\x85@b.test>"),
     ],
 )
 def test_no_message_id_however_odd_keeps_a_decision_from_being_counted(

@@ -95,9 +95,7 @@ def attached(request: Asked) -> bytes:
         lambda request: request.raw,
     ],
 )
-def test_the_shown_text_holds_no_open_secret_in_any_coding(
-    make: object, ready: Flask
-) -> None:
+def test_the_shown_text_holds_no_open_secret_in_any_coding(make: object, ready: Flask) -> None:
     request = ask()
     row = hand_in(make(request))  # type: ignore[operator]
     assert approvals.get(request.approval_id).status == "pending"

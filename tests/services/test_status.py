@@ -10,12 +10,13 @@ from flask import Flask
 
 from flexmail.db import db, transaction
 from flexmail.errors import LoginRefused, Unreachable
+from flexmail.models import MAIL_STATES
 from flexmail.services import channels, delivery, inbox, leases, settings, status
 from tests.conftest import NOW
 from tests.services.stage import SECRET, ask, queued, set_up
 
 MINUTE = timedelta(minutes=1)
-NOTHING: dict[str, int] = {"queued": 0, "sending": 0, "sent": 0, "failed": 0}
+NOTHING: dict[str, int] = dict.fromkeys(MAIL_STATES, 0)
 
 
 def ran(*, minutes_ago: float, left: int = 0) -> None:
@@ -50,9 +51,7 @@ def test_the_status_is_plain_json(people: Flask) -> None:
         assert secret not in shown
 
 
-@pytest.mark.parametrize(
-    ("minutes_ago", "due"), [(0, 5), (1, 4), (5, 0), (60, 0)]
-)
+@pytest.mark.parametrize(("minutes_ago", "due"), [(0, 5), (1, 4), (5, 0), (60, 0)])
 def test_the_next_run_is_the_start_of_the_last_plus_the_interval(
     minutes_ago: float, due: float, context: Flask
 ) -> None:
@@ -105,9 +104,7 @@ def test_what_waits_and_what_happened_last_is_shown(people: Flask) -> None:
 def test_trouble_is_shown_with_its_cause_and_since_when(context: Flask) -> None:
     set_up()
     channels.failed(inbox.CHANNEL, Unreachable("Gone.", hint="Look."), revision=1, now=NOW)
-    channels.failed(
-        inbox.CHANNEL, Unreachable("Still gone."), revision=1, now=NOW + MINUTE
-    )
+    channels.failed(inbox.CHANNEL, Unreachable("Still gone."), revision=1, now=NOW + MINUTE)
     shown = status.overview(now=NOW + MINUTE)["reply_processing"]
     assert shown["error"] == "Still gone."
     assert str(shown["failing_since"]).startswith("2026-11-02T09:00:00")

@@ -35,7 +35,7 @@ from flexmail.services import inbox, leases, status, tokens
 from tests.story.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 ROUNDING = timedelta(seconds=1)
 """The status gives whole seconds."""
 

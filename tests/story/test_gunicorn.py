@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.dovecot, pytest.mark.exim, pytest.mark.slow]
 NewAddress = Callable[[], str]
 
 WORKERS = ("-w", "4")
+WITHIN = timedelta(seconds=2)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def served(office: PostOffice, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """Four workers with approval on, and a first run behind them."""
     with Gunicorn(tmp_path_factory.mktemp("served"), *WORKERS) as running:
         running.save(**office.settings("served@example.test"))
-        running.wait_for_run(after=None, seconds=5)
+        running.wait_for_run(after=None, seconds=10)
         yield running
 
 
@@ -42,10 +43,10 @@ def on_with_interval(served: Gunicorn, minutes: int) -> None:
     served.let_last_run_be(timedelta(days=1))
     other = minutes % 1440 + 1
     served.save(enable_email_approval=True, email_reply_process_interval=other)
-    before = served.wait_for_run(after=before, seconds=5)
+    before = served.wait_for_run(after=before, seconds=10)
     served.let_last_run_be(timedelta(days=1))
     served.save(email_reply_process_interval=minutes)
-    served.wait_for_run(after=before, seconds=5)
+    served.wait_for_run(after=before, seconds=10)
 
 
 def test_exactly_one_of_four_workers_owns_the_jobs(served: Gunicorn) -> None:
@@ -68,9 +69,9 @@ def test_a_shorter_interval_works_within_two_seconds_in_the_same_processes(
 
     saved_at = datetime.now(UTC)
     served.save(email_reply_process_interval=1)
-    ran_at = served.wait_for_run(after=last, seconds=2)
+    ran_at = served.wait_for_run(after=last, seconds=10)
 
-    assert saved_at <= ran_at
+    assert saved_at <= ran_at <= saved_at + WITHIN
     next_run = served.next_run_at()
     assert next_run is not None
     assert abs(next_run - (ran_at + timedelta(minutes=1))) <= ROUNDING
@@ -87,9 +88,10 @@ def test_the_interval_saved_on_the_page_of_any_worker_works_within_two_seconds(
     pages.sign_in(ada, "ada@corp.test", PASSWORD)
     served.let_last_run_be(timedelta(seconds=90))
 
+    saved_at = datetime.now(UTC)
     pages.save_settings(ada, {"email_reply_process_interval": 1})
 
-    served.wait_for_run(after=last, seconds=2)
+    assert served.wait_for_run(after=last, seconds=10) <= saved_at + WITHIN
 
 
 def test_saves_with_the_same_interval_do_not_restart_the_clock(served: Gunicorn) -> None:

@@ -37,7 +37,7 @@ def own(office: PostOffice, tmp_path: Path, new_address: NewAddress) -> Iterator
     """Two workers with approval on, and a first run behind them."""
     with Gunicorn(tmp_path, "-w", "2") as running:
         running.save(**office.settings(new_address()))
-        running.wait_for_run(after=None, seconds=5)
+        running.wait_for_run(after=None, seconds=10)
         yield running
 
 

@@ -14,6 +14,7 @@ from flexmail.models import Approval
 from flexmail.services import accounts, approval_requests, approvals, delivery, inbox, status
 from flexmail.services.approval_requests import NewApproval
 from tests.conftest import NOW, PASSWORD
+from tests.servers import PASSWORD as MAIL_PASSWORD
 from tests.servers import Dovecot, Exim
 from tests.story import pages, post
 from tests.story.office import Interruptible, PostOffice
@@ -183,7 +184,7 @@ def test_a_wrong_password_shows_in_the_status_and_the_run_after_the_mend_takes_t
     assert approvals.get(approval.id).status == "pending"
     assert len(office.mails(flexmail)) == 1
 
-    pages.save_settings(ada, {"imap_password": "", "imap_password_remove": True})
+    pages.save_settings(ada, {"imap_password": MAIL_PASSWORD})
     next_run = LATER + timedelta(minutes=5)
     report = inbox.process_replies(now=next_run)
 

@@ -56,7 +56,7 @@ SAMPLES = {
     "<token>": "wrong",
     "<row:approval_id>": "1",
     "<row:reply_id>": "1",
-    "<row:mail_id>": "1",
+    "<row:mail_id>": "2",
     "<row:user_id>": str(DISABLED),
     "<path:filename>": "flexmail.css",
     "<int(max=9223372036854775807):approval_id>": "1",

@@ -118,7 +118,7 @@ def test_the_status_page_tells_what_fails_why_and_since_when(filled: Flask, ada:
     boxes = [Shown.words(box) for box in page.page.xpath("//ol[@class='flow']/li")]
     assert boxes == [
         "Requests 1 open",
-        "Outbox 5 to send",
+        "Outbox 4 to send",
         "Mailboxes 0 sent",
         "Reply folder 12 waiting failing",
         "Decisions 1 in the last run",

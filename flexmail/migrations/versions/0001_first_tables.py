@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.Column("imap_host_port", sa.Integer(), nullable=False),
         sa.Column("imap_user", sa.String(length=320), nullable=False),
         sa.Column("sealed_imap_password", sa.LargeBinary(), nullable=True),
+        sa.Column("imap_inherits_password", sa.Boolean(), nullable=False),
         sa.Column("imap_enable_starttls", sa.Boolean(), nullable=False),
         sa.Column("imap_implicit_tls", sa.Boolean(), nullable=False),
         sa.Column("imap_auth", sa.String(length=16), nullable=False),

@@ -52,6 +52,7 @@ class OutboxSchema(TroubleSchema):
 
     queued = fields.Integer(required=True)
     sending = fields.Integer(required=True)
+    cancelled = fields.Integer(required=True)
     sent = fields.Integer(required=True)
     failed = fields.Integer(required=True)
 
