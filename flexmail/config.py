@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cryptography.fernet import Fernet
 from flask import Flask
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from flexmail.errors import ConfigError
 
@@ -113,6 +115,8 @@ def _from_files(environ: Mapping[str, str]) -> dict[str, str]:
                 text = Path(path).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise ConfigError(f"{name}: {path} cannot be read: {error}.") from error
+            if not text:
+                raise ConfigError(f"{name}: {path} is empty.")
             values[name.removeprefix(PREFIX).removesuffix("_FILE")] = text
     return values
 
@@ -124,13 +128,27 @@ def _check(app: Flask) -> None:
             "FLEXMAIL_TRUSTED_PROXIES: give how many proxies stand in front, 0 to 10."
         )
     time_zone(str(app.config["TIMEZONE"]))
-    base_url = str(app.config["BASE_URL"] or "").rstrip("/")
-    parts = urlsplit(base_url)
-    if base_url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
+    try:
+        make_url(str(app.config["SQLALCHEMY_DATABASE_URI"])).get_dialect()
+    except SQLAlchemyError as error:
         raise ConfigError(
-            f"FLEXMAIL_BASE_URL: {base_url!r} is no address. Give one like https://flexmail.corp."
+            "FLEXMAIL_SQLALCHEMY_DATABASE_URI is no database address that works here. Give one like"
+            " sqlite:////var/lib/flexmail/flexmail.db."
+        ) from error
+    app.config["BASE_URL"] = _base_url(str(app.config["BASE_URL"] or "").rstrip("/"))
+
+
+def _base_url(given: str) -> str:
+    try:
+        parts = urlsplit(given)
+        wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.query
+    except ValueError:
+        wrong = True
+    if given and wrong:
+        raise ConfigError(
+            f"FLEXMAIL_BASE_URL: {given!r} is no address. Give one like https://flexmail.corp."
         )
-    app.config["BASE_URL"] = base_url
+    return given
 
 
 def time_zone(name: str) -> tzinfo:

@@ -82,16 +82,20 @@ def transaction() -> Iterator[None]:
     It begins afresh, so that everything read inside belongs to one moment, and on SQLite it takes
     the write lock at once: a reader that turns writer later can be refused without any waiting.
     """
-    if db.session.new or db.session.dirty or db.session.deleted:
-        raise RuntimeError("Changes were made outside a transaction.")
-    db.session.rollback()
-    db.session.connection(execution_options={"sqlite_begin": "BEGIN IMMEDIATE"})
+    session = db.session()
+    if session.new or session.dirty or session.deleted or session.info.get("writing"):
+        raise RuntimeError("Changes were made outside a transaction, or one is open already.")
+    session.rollback()
+    session.info["writing"] = True
     try:
+        session.connection(execution_options={"sqlite_begin": "BEGIN IMMEDIATE"})
         yield
-        db.session.commit()
+        session.commit()
     except BaseException:
-        db.session.rollback()
+        session.rollback()
         raise
+    finally:
+        session.info["writing"] = False
 
 
 def _prepare_sqlite(engine: Engine) -> None:

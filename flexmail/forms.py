@@ -71,7 +71,7 @@ def _certificates(_form: FlaskForm, field: Field) -> None:
         return
     try:
         ssl.create_default_context().load_verify_locations(cadata=field.data)
-    except (ssl.SSLError, ValueError) as error:
+    except (ssl.SSLError, TypeError, ValueError) as error:
         raise ValidationError(
             "Give certificates in PEM: each begins with -----BEGIN CERTIFICATE-----."
         ) from error

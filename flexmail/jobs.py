@@ -43,9 +43,9 @@ TICK_SECONDS = 1.0
 OUTBOX_SECONDS = 2
 EXPIRY_SECONDS = 15
 HOUSEKEEPING_SECONDS = 3600
+WATCH_SECONDS = 2
 _REPLIES = "replies"
 _SAME_TIME = timedelta(seconds=1)
-_AFTER_TROUBLE = timedelta(seconds=60)
 
 _owner: JobOwner | None = None
 
@@ -59,7 +59,7 @@ def start(app: Flask) -> None:
     global _owner  # noqa: PLW0603 (one owner a process is the point)
     if _owner is not None:
         return
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it tells of every single run
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it tells of every single run
     _owner = JobOwner(app)
     _owner.start()
     atexit.register(stop)
@@ -97,7 +97,6 @@ class JobOwner:
         self._thread = threading.Thread(target=self._work, name="job-owner", daemon=True)
         self._scheduler: BackgroundScheduler | None = None
         self._interval: timedelta | None = None
-        self._revision = -1
 
     def start(self) -> None:
         """Begin ticking."""
@@ -163,11 +162,12 @@ class JobOwner:
             trigger = IntervalTrigger(seconds=int(wanted.total_seconds()), timezone=UTC)
             job.modify(trigger=trigger, next_run_time=due)
             log.info("jobs: replies now every %s, next at %s", wanted, due)
-        elif abs(job.next_run_time - due) > _SAME_TIME and (
-            due > now or row.revision != self._revision
+        elif abs(job.next_run_time - due) > _SAME_TIME and not leases.holder(
+            inbox.CHANNEL, now=now
         ):
-            job.modify(next_run_time=due)  # a run by hand, or a pause that began or ended
-        self._interval, self._revision = wanted, row.revision
+            # a run by hand, a pause that began or ended, a run that found the folder taken
+            job.modify(next_run_time=due)
+        self._interval = wanted
 
     def _begin(self, now: datetime) -> BackgroundScheduler:
         scheduler = BackgroundScheduler(
@@ -178,17 +178,17 @@ class JobOwner:
             (self._deliver, OUTBOX_SECONDS),
             (self._expire, EXPIRY_SECONDS),
             (self._keep_house, HOUSEKEEPING_SECONDS),
+            (self._watch, WATCH_SECONDS),
         ):
             trigger = IntervalTrigger(seconds=seconds, timezone=UTC)
             scheduler.add_job(self._run, trigger, args=[service], next_run_time=now)
-        scheduler.add_job(self._run, "date", args=[self._watch], run_date=now)
         scheduler.start()
         self._scheduler, self._interval = scheduler, None
         log.info("jobs: they are owned here now")
         if accounts.none_yet():
             log.warning(
                 "There is no account yet. Make the first admin, within a day, at %s/setup/%s",
-                self.app.config["BASE_URL"] or "http://127.0.0.1:8000",
+                self.app.config["BASE_URL"] or "http://<this server>",
                 sign_in.setup_token(),
             )
         return scheduler
@@ -206,19 +206,15 @@ class JobOwner:
         if self.owns():
             self._guarded(lambda: service(datetime.now(UTC)))
 
-    def _process(self, now: datetime) -> None:
-        inbox.process_replies(now=now, keep_going=self.owns)
+    def _process(self, now: datetime) -> bool:
+        """Run the reply job; tell whether it had its turn."""
+        report = inbox.process_replies(now=now, keep_going=self.owns)
         self._deliver(now)
+        return not report.busy
 
     def _watch(self, _now: datetime) -> None:
-        """Watch the folder, where that is asked for, and come back later."""
-        pause = _AFTER_TROUBLE
-        try:
-            pause = watching.watch(self._process, self.owns)
-        finally:
-            if self._scheduler is not None and self.owns():
-                again = datetime.now(UTC) + pause
-                self._scheduler.add_job(self._run, "date", args=[self._watch], run_date=again)
+        """Watch the folder where that is asked for; while it does, it is not started again."""
+        watching.watch(self._process, self.owns)
 
     def _deliver(self, now: datetime) -> None:
         delivery.deliver_due(now=now, keep_going=self.owns)

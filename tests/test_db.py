@@ -138,9 +138,6 @@ def test_a_locked_database_raises_and_heals(context: Flask) -> None:
     assert names() == ["b"]
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="the inner one rolls back what the outer one flushed"
-)
 def test_a_transaction_inside_another_loses_nothing_in_silence(context: Flask) -> None:
     try:
         with transaction():

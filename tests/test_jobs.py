@@ -261,10 +261,6 @@ def test_nothing_runs_while_approval_is_off_and_what_is_due_runs_when_it_is_on_a
         wait_for_a_run(began, 2 * TICK)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a run refused because the folder is taken is left out: the next one is an interval on",
-)
 def test_a_run_that_found_the_folder_taken_is_made_up_for_when_it_is_free(
     context: Flask, approval_on: MailServer, new_owner: Callable[[], jobs.JobOwner]
 ) -> None:

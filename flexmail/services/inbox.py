@@ -22,7 +22,7 @@ __all__ = ["Report", "process_replies", "raw_of", "receive", "summary_of", "unde
 
 log = logging.getLogger(__name__)
 
-CHANNEL = "replies"
+CHANNEL = LEASE
 LEASE_SECONDS = 12.0
 RUN_SECONDS = 60.0
 
@@ -50,6 +50,7 @@ def process_replies(
         return report
     with leases.hold(LEASE, now=now, seconds=LEASE_SECONDS) as fence:
         if fence is None:
+            report.busy = True
             report.error = "Another run is reading the folder right now."
             return report
         _run(report, fence, lambda: keep_going() and time.monotonic() - began < RUN_SECONDS)

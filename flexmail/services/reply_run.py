@@ -25,7 +25,10 @@ MAX_BYTES = 1024 * 1024
 
 @dataclass(slots=True)
 class Report:
-    """What one run did; `left` counts the mails that still wait in the folder."""
+    """What one run did.
+
+    `left` counts the mails that still wait in the folder; `busy` means that another run held it.
+    """
 
     at: datetime
     looked_at: int = 0
@@ -34,6 +37,7 @@ class Report:
     reply_ids: list[int] = field(default_factory=list)
     seconds: float = 0.0
     error: str = ""
+    busy: bool = False
 
     def count(self, reply_id: int, outcome: str) -> None:
         """Add one settled mail."""

@@ -7,58 +7,66 @@ IDLE, or one that is away, is asked again later.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from flexmail.db import db
 from flexmail.errors import FlexmailError
-from flexmail.services import settings
-from flexmail.transport.imap import open_folder
+from flexmail.services import channels, inbox, settings
+from flexmail.transport.imap import Folder, open_folder
 
 log = logging.getLogger(__name__)
 
 REARM_SECONDS = 28 * 60
 """Servers may end a connection that idles for 29 minutes (RFC 2177)."""
 
-_SOON = timedelta(seconds=2)
-_AFTER_TROUBLE = timedelta(seconds=60)
-_WITHOUT_IDLE = timedelta(hours=1)
+_LOOK_SECONDS = 1.0
 
 
-def watch(process: Callable[[datetime], object], keep_going: Callable[[], bool]) -> timedelta:
-    """Watch the reply folder until it is time to look at the settings again.
+def watch(process: Callable[[datetime], bool], keep_going: Callable[[], bool]) -> None:
+    """Watch the reply folder until the settings change or the connection has to be made anew.
+
+    Returns at once where no watch is asked for, or while the server is given a pause.
 
     Args:
-        process: runs the reply job; called whenever there is mail that was not there before.
+        process: runs the reply job whenever mail is there that was not before; False means that
+            another run had the folder, and is asked again.
         keep_going: asked every second; False ends the watch.
-
-    Returns:
-        How long to wait before the next call.
     """
     row = settings.load()
-    if not (row.process_as_they_arrive and row.enable_email_approval):
-        return _SOON
+    now = datetime.now(UTC)
     revision, name = row.revision, row.email_reply_folder or "INBOX"
+    paused = channels.is_paused(inbox.CHANNEL, revision=revision, now=now)
+    if paused or not (row.process_as_they_arrive and row.enable_email_approval):
+        return
+    until = now + timedelta(seconds=REARM_SECONDS)
 
     def goes_on() -> bool:
         unchanged = settings.load().revision == revision
         db.session.rollback()  # no transaction is open while the network is used
-        return unchanged and keep_going()
+        return unchanged and keep_going() and datetime.now(UTC) < until
 
     try:
         account = settings.imap_account(row)
         db.session.rollback()
         with open_folder(account, name, readonly=True, run_seconds=REARM_SECONDS + 60) as folder:
-            if not folder.can_idle:
-                log.info("replies: the server has no IDLE, only the interval counts")
-                return _WITHOUT_IDLE
-            if folder.exists:
-                process(datetime.now(UTC))
-            rearm_at = datetime.now(UTC) + timedelta(seconds=REARM_SECONDS)
-            while goes_on() and datetime.now(UTC) < rearm_at:
-                if folder.idle(lambda: goes_on() and datetime.now(UTC) < rearm_at):
-                    process(datetime.now(UTC))
+            if folder.can_idle:
+                _follow(folder, process, goes_on)
+                return
+        log.info("replies: the server has no IDLE, only the interval counts")
+        while goes_on():
+            time.sleep(_LOOK_SECONDS)
     except FlexmailError as error:
         log.warning("replies: the watch ended: %s", error)
-        return _AFTER_TROUBLE
-    return _SOON
+        channels.failed(inbox.CHANNEL, error, revision=revision, now=datetime.now(UTC))
+
+
+def _follow(
+    folder: Folder, process: Callable[[datetime], bool], goes_on: Callable[[], bool]
+) -> None:
+    arrived = folder.exists > 0
+    while goes_on():
+        while arrived and goes_on() and not process(datetime.now(UTC)):
+            time.sleep(_LOOK_SECONDS)
+        arrived = folder.idle(goes_on)

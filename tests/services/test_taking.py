@@ -184,11 +184,6 @@ def test_never_more_than_the_count_is_taken_the_oldest_first(
     assert seen == len(mails)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="oldest first only: no window of headers is looked at",
-)
 def test_a_valid_reply_is_decided_within_three_runs_behind_much_junk(
     ready: Flask, server: MailServer
 ) -> None:
@@ -504,9 +499,6 @@ def test_a_mail_that_the_server_withholds_is_failed_after_three_runs_and_blocks_
     assert "SERVERBUG" in next(row.reason for row in rows() if row.outcome == "failed")
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="a second row of the same mail ends as failed"
-)
 def test_a_settled_mail_that_the_server_withholds_gets_no_second_outcome(
     ready: Flask, server: MailServer
 ) -> None:

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
 
 from flexmail.demo.mailserver import MailServer
-from flexmail.services import inbox, reply_log, watching
+from flexmail.services import channels, inbox, reply_log, settings, watching
 from tests.services.stage import APPROVALS, BOB, connect
 
 DEADLINE_SECONDS = 20
 MAIL = f"From: {BOB}\r\nTo: {APPROVALS}\r\nSubject: Hello\r\n\r\nHello\r\n".encode()
 
 
-def watched(app: Flask, until: Callable[[], bool]) -> tuple[threading.Thread, list[timedelta]]:
-    """Watch in a thread of its own until told to stop; what it returns ends in the list."""
-    pauses: list[timedelta] = []
+def process(now: datetime) -> bool:
+    return not inbox.process_replies(now=now).busy
 
-    def process(now: datetime) -> None:
-        inbox.process_replies(now=now)
+
+def watched(app: Flask, until: Callable[[], bool]) -> threading.Thread:
+    """Watch in a thread of its own until told to stop."""
 
     def work() -> None:
         with app.app_context():
-            pauses.append(watching.watch(process, lambda: not until()))
+            watching.watch(process, lambda: not until())
 
     thread = threading.Thread(target=work)
     thread.start()
-    return thread, pauses
+    return thread
 
 
 def outcomes() -> int:
@@ -51,7 +51,7 @@ def test_mail_is_processed_as_it_arrives(context: Flask, server: MailServer) -> 
             second.set()
         return stop.is_set()
 
-    thread, _pauses = watched(context, until)
+    thread = watched(context, until)
     try:
         assert first.wait(DEADLINE_SECONDS), "what waited before the watch began"
         server.deliver(APPROVALS, MAIL.replace(b"Hello", b"Again"))
@@ -72,23 +72,32 @@ def test_new_settings_end_the_watch(context: Flask, server: MailServer) -> None:
         asked.set()
         return False
 
-    thread, pauses = watched(context, until)
+    thread = watched(context, until)
     assert asked.wait(DEADLINE_SECONDS)
     connect(server, process_as_they_arrive=False)
     thread.join(DEADLINE_SECONDS)
-    assert pauses
-    assert pauses[0] < timedelta(seconds=10)
+    assert not thread.is_alive()
+
+
+def refuse(_now: datetime) -> bool:
+    pytest.fail("there was nothing to process")
 
 
 @pytest.mark.usefixtures("cast")
 def test_without_the_setting_nothing_is_opened(context: Flask, server: MailServer) -> None:
-    connect(server)
-    assert watching.watch(lambda _now: pytest.fail("processed"), lambda: True)
+    connect(server, imap_host_port=1)
+    watching.watch(refuse, lambda: True)
+    assert channels.get(inbox.CHANNEL).error == ""
 
 
 @pytest.mark.usefixtures("cast")
-def test_a_server_that_is_away_is_asked_again_later(context: Flask, server: MailServer) -> None:
+def test_a_server_that_is_away_is_noted_and_given_a_pause(
+    context: Flask, server: MailServer
+) -> None:
     connect(server, process_as_they_arrive=True, imap_host_port=1)
-    began = datetime.now(UTC)
-    assert watching.watch(lambda _now: None, lambda: True) >= timedelta(seconds=30)
-    assert datetime.now(UTC) - began < timedelta(seconds=DEADLINE_SECONDS)
+    watching.watch(refuse, lambda: True)
+    now, revision = datetime.now(UTC), settings.load().revision
+    assert channels.get(inbox.CHANNEL).failing_since is not None
+    assert channels.is_paused(inbox.CHANNEL, revision=revision, now=now)
+    connect(server, process_as_they_arrive=True, imap_host_port=1, keep_processed_days=7)
+    assert not channels.is_paused(inbox.CHANNEL, revision=settings.load().revision, now=now)
