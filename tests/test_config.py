@@ -5,6 +5,8 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -118,9 +120,26 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
     for child in children:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-    answers = {child.communicate("go\n", timeout=30)[0].strip() for child in children}
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    answers = {child.communicate(timeout=30)[0].strip() for child in children}
     assert answers == {(tmp_path / "the.key").read_text().strip()}
     assert [path.name for path in tmp_path.iterdir()] == ["the.key"]
+
+
+def test_threads_that_start_together_agree_on_one_key_every_time(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for round_ in range(20):
+            path, barrier = tmp_path / f"{round_}.key", threading.Barrier(8)
+
+            def start(number: int, path: Path = path, barrier: threading.Barrier = barrier) -> str:
+                barrier.wait(10)
+                return key_file(path, f"key-{number}")
+
+            assert set(pool.map(start, range(8))) == {path.read_text().strip()}
+    assert len(list(tmp_path.iterdir())) == 20
 
 
 def test_an_existing_key_is_never_replaced(tmp_path: Path) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
+import sys
 from pathlib import Path
 
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -64,18 +63,35 @@ def test_a_second_start_keeps_data_and_revision(app: Flask) -> None:
             assert connection.scalar(text("SELECT name FROM leases")) == "kept"
 
 
-def test_workers_that_start_together_make_one_database(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for round_ in range(3):
-        monkeypatch.setenv("FLEXMAIL_INSTANCE_PATH", str(tmp_path / str(round_)))
-        barrier = threading.Barrier(4)
-
-        def start(barrier: threading.Barrier = barrier) -> list[str]:
-            barrier.wait(10)
-            with create_app({"TESTING": True}).app_context():
-                return revisions()
-
-        with ThreadPoolExecutor(4) as pool:
-            found = [future.result() for future in [pool.submit(start) for _ in range(4)]]
-        assert found == [[HEAD]] * 4
+def test_workers_that_start_together_make_one_database(no_environment: None) -> None:
+    program = (
+        "import sys\n"
+        "from flexmail import create_app\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "create_app()\n"
+        "print('started')\n"
+    )
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[1],
+        )
+        for _ in range(4)
+    ]
+    for worker in workers:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    for worker in workers:
+        said, complained = worker.communicate(timeout=60)
+        assert said == "started\n", complained
+    with create_app({"TESTING": True}).app_context():
+        assert revisions() == [HEAD]

@@ -60,8 +60,7 @@ def deliver_due(
         at_once: act whatever pause or retry time is set (somebody asked for it by hand).
         keep_going: asked between mails; False ends the call and gives the rest back.
     """
-    report = Report()
-    row = settings.load()
+    report, row = Report(), settings.load()
     revision = row.revision
     paused = not at_once and channels.is_paused(CHANNEL, revision=revision, now=now)
     if paused or not _anything_due(now, at_once):

@@ -42,7 +42,7 @@ def take(folder: Folder, run: Run) -> None:
         if not run.keep_going():
             break
         _settle(folder, run, batch)
-    _note_unreadable(folder, run)
+    _note_unreadable(folder, run, set(folder.unreadable) - set(window.leftovers))
     run.report.left = max(0, folder.exists - len(window.left_alone))
 
 
@@ -161,20 +161,20 @@ def _conclude(row: Reply, mail: Fetched, understood: Understood | Exception, run
         keep_raw(row, mail.raw, partial=mail.partial)
 
 
-def _note_unreadable(folder: Folder, run: Run) -> None:
+def _note_unreadable(folder: Folder, run: Run, uids: set[int]) -> None:
     """Count the tries of mails that the server lists and will not hand over.
 
     After the last one they are `failed` and stay in the folder, out of the way: there is no copy
     of them anywhere else.
     """
-    if not folder.unreadable:
+    if not uids:
         return
     with transaction():
         leases.check(LEASE, run.fence)
-        for uid, answer in folder.unreadable.items():
+        for uid in sorted(uids):
             row = _row_of(folder, run, Fetched(uid, b"", 0))
             row.tries += 1
-            row.reason = f"The server does not hand over this mail: {answer}"
+            row.reason = f"The server does not hand over this mail: {folder.unreadable[uid]}"
             if row.tries >= MAX_TRIES:
                 row.outcome, row.processed_at = "failed", run.now
                 row.kept_by_server = True

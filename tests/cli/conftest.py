@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,15 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+@pytest.fixture(autouse=True)
+def restored_log() -> Iterator[None]:
+    """Give back the log that some commands make quiet for the rest of their process."""
+    log = logging.getLogger("flexmail")
+    level = log.level
+    yield
+    log.setLevel(level)
 
 
 Flexmail = Callable[..., Said]

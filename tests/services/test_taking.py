@@ -184,19 +184,6 @@ def test_never_more_than_the_count_is_taken_the_oldest_first(
     assert seen == len(mails)
 
 
-def test_a_valid_reply_is_decided_within_three_runs_behind_much_junk(
-    ready: Flask, server: MailServer
-) -> None:
-    set_up(email_reply_process_count=2)
-    request = ask()
-    for number in range(20):
-        server.deliver(APPROVALS, reply(None, f"{JUNK} {number}"))
-    server.deliver(APPROVALS, reply(request))
-    for number in range(3):
-        run(after=number * MINUTE)
-    assert decisions(request) == 1
-
-
 def test_mail_that_another_client_marked_deleted_stays(ready: Flask, server: MailServer) -> None:
     request = ask()
     marked = reply(request, "Reject")
