@@ -282,7 +282,7 @@ class EmailSettingsForm(FlaskForm):
     )
     keep_processed_days = _whole(
         "Keep processed mail",
-        "Days that the copy of a processed mail stays readable; 0 keeps none.",
+        "Days that the copy of a processed mail stays readable; with 0 it goes within the hour.",
         NumberRange(0, 3650, "Give 0 to 3650 days."),
         30,
     )

@@ -9,13 +9,11 @@ login costs no mail a try.
 from __future__ import annotations
 
 import logging
-import os
-import socket
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import undefer
 
 from flexmail.crypto import key_ring
@@ -23,14 +21,12 @@ from flexmail.db import db, transaction
 from flexmail.errors import FlexmailError, MailServerError, Refused, SecretUnreadable
 from flexmail.mail.address import parse_mailbox
 from flexmail.models import OutboxMail
-from flexmail.services import channels, settings
+from flexmail.services import channels, claims, settings
 from flexmail.transport.smtp import SmtpAccount, SmtpSession, open_session
 
 log = logging.getLogger(__name__)
 
 CHANNEL = "outbox"
-BATCH = 30
-CLAIM = timedelta(minutes=5)
 GIVE_UP_AFTER = timedelta(days=4)
 _RETRY_MINUTES = (1, 2, 5, 10, 15, 30)
 
@@ -60,17 +56,24 @@ def deliver_due(
         at_once: act whatever pause or retry time is set (somebody asked for it by hand).
         keep_going: asked between mails; False ends the call and gives the rest back.
     """
+    began = time.monotonic()
+
+    def clock() -> datetime:
+        return now + timedelta(seconds=time.monotonic() - began)
+
     report, row = Report(), settings.load()
     revision = row.revision
     paused = not at_once and channels.is_paused(CHANNEL, revision=revision, now=now)
-    if paused or not _anything_due(now, at_once):
+    if paused or not claims.anything_due(now, at_once=at_once):
         return report
     try:
         account = settings.smtp_account(row)
         sender = parse_mailbox(row.smtp_from_address).addr_spec
         db.session.rollback()  # no transaction is open while the network is used
         already: set[int] = set()
-        while keep_going() and (claimed := _claim(now, at_once, already)):
+        while keep_going() and (
+            claimed := claims.claim(now, clock(), at_once=at_once, already=already)
+        ):
             already.update(claimed)
             _send_batch(account, sender, claimed, now, keep_going, report)
     except FlexmailError as error:
@@ -82,40 +85,6 @@ def deliver_due(
         channels.started(CHANNEL, now=now)
         channels.finished(CHANNEL, asdict(report))
     return report
-
-
-def _due(now: datetime, at_once: bool) -> ColumnElement[bool]:
-    waiting = OutboxMail.state == "queued"
-    if not at_once:
-        waiting = and_(waiting, OutboxMail.retry_at <= now)
-    return or_(waiting, and_(OutboxMail.state == "sending", OutboxMail.claimed_until < now))
-
-
-def _anything_due(now: datetime, at_once: bool) -> bool:
-    return bool(db.session.scalar(select(OutboxMail.id).where(_due(now, at_once)).limit(1)))
-
-
-def _claim(now: datetime, at_once: bool, already: set[int]) -> list[int]:
-    with transaction():
-        due = (
-            select(OutboxMail.id)
-            .where(_due(now, at_once), OutboxMail.id.not_in(already))
-            .order_by(OutboxMail.retry_at, OutboxMail.id)
-            .limit(BATCH)
-            .with_for_update(skip_locked=True)
-        )
-        claim = (
-            update(OutboxMail)
-            .where(OutboxMail.id.in_(due.scalar_subquery()))
-            .values(
-                state="sending",
-                claimed_by=f"{socket.gethostname()}:{os.getpid()}",
-                claimed_until=now + CLAIM,
-                attempts=OutboxMail.attempts + 1,
-            )
-            .returning(OutboxMail.id)
-        )
-        return sorted(db.session.scalars(claim))
 
 
 def _send_batch(
@@ -141,7 +110,7 @@ def _send_batch(
                 if lost:
                     raise lost
     finally:
-        _give_back(waiting)
+        claims.give_back(waiting)
 
 
 def _send_one(
@@ -182,19 +151,3 @@ def _note(
         else:
             mail.state = "failed"
         return mail.state
-
-
-def _give_back(mail_ids: list[int]) -> None:
-    if not mail_ids:
-        return
-    with transaction():
-        db.session.execute(
-            update(OutboxMail)
-            .where(OutboxMail.id.in_(mail_ids), OutboxMail.state == "sending")
-            .values(
-                state="queued",
-                claimed_by=None,
-                claimed_until=None,
-                attempts=OutboxMail.attempts - 1,
-            )
-        )

@@ -13,7 +13,7 @@ from flexmail import create_app
 from flexmail.db import db, transaction
 from flexmail.demo.mailserver import MailServer
 from flexmail.models import OutboxMail
-from flexmail.services import channels, delivery, outbox
+from flexmail.services import channels, claims, delivery, outbox
 from flexmail.services.delivery import Report, deliver_due
 from tests.conftest import NOW
 from tests.rogue import Answer, Peer, RogueServer, smtp_script
@@ -134,7 +134,7 @@ def test_nothing_is_sent_twice_and_nothing_to_do_opens_no_connection(people: Fla
 
 
 def test_more_than_a_batch_is_sent_in_one_call(people: Flask) -> None:
-    number = delivery.BATCH * 2 + 1
+    number = claims.BATCH * 2 + 1
     with Sink() as sink:
         queue(*(f"person{n}@corp.test" for n in range(number)))
         assert deliver_due(now=NOW).sent == number
@@ -331,10 +331,10 @@ def test_the_report_counts_what_was_sent_before_the_connection_was_lost(people: 
 def test_claims_of_a_dead_sender_come_back(people: Flask) -> None:
     with Sink() as sink:
         queue(BOB)
-        change(state="sending", claimed_by="dead:1", claimed_until=NOW + delivery.CLAIM, attempts=1)
-        assert deliver_due(now=NOW + delivery.CLAIM) == Report()
+        change(state="sending", claimed_by="dead:1", claimed_until=NOW + claims.CLAIM, attempts=1)
+        assert deliver_due(now=NOW + claims.CLAIM) == Report()
         assert deliver_due(now=NOW, at_once=True) == Report()
-        assert deliver_due(now=NOW + delivery.CLAIM + timedelta(seconds=1)).sent == 1
+        assert deliver_due(now=NOW + claims.CLAIM + timedelta(seconds=1)).sent == 1
     assert states() == [(BOB, "sent", 2)]
     assert len(sink.mails()) == 1
 
@@ -351,7 +351,7 @@ def test_a_sender_that_is_killed_leaves_its_mail_for_the_next(people: Flask) -> 
         change(retry_at=NOW)
         with pytest.raises(Killed):
             deliver_due(now=NOW, keep_going=kill)
-        assert deliver_due(now=NOW + delivery.CLAIM + MINUTE).sent == 1
+        assert deliver_due(now=NOW + claims.CLAIM + MINUTE).sent == 1
     assert len(sink.mails()) == 1
 
 
