@@ -209,7 +209,7 @@ class JobOwner:
     def _process(self, now: datetime) -> bool:
         """Run the reply job; tell whether it had its turn."""
         report = inbox.process_replies(now=now, keep_going=self.owns)
-        self._deliver(now)
+        self._deliver(datetime.now(UTC))
         return not report.busy
 
     def _watch(self, _now: datetime) -> None:

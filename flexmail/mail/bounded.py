@@ -72,7 +72,8 @@ class _Policy(Compat32):
     def header_fetch_parse(self, name: str, value: str) -> str:
         # The standard reader of parameters is quadratic on quotes and semicolons.
         cap = MAX_PARAMETERS if name.lower().startswith("content-") else MAX_HEADER_VALUE
-        text = value[:cap]
+        # Who wrote it is never read from half a line; all headers together have a cap of their own.
+        text = value if name.lower() == "from" else value[:cap]
         if not text.isascii():
             text = decode_text(text.encode("utf-8", "surrogateescape"), "utf-8")
         return _FOLD.sub(" ", text).strip()

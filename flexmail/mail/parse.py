@@ -21,6 +21,8 @@ from flexmail.mail.reference import find_message_ids
 
 MAX_SUBJECT = 2000
 
+# What no database takes as text: NUL, and halves of characters that some charsets can spell.
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _AMBIGUOUS = (
     FirstHeaderLineIsContinuationDefect,
@@ -42,6 +44,7 @@ class Parsed:
     return_path: str | None = None
     plain: str | None = field(default=None, repr=False)
     html: str | None = field(default=None, repr=False)
+    more_text: str = field(default="", repr=False)
     automatic: str = ""
     bounce: str = ""
     own_mark: str = ""
@@ -81,7 +84,7 @@ def _facts(message: Part, *, problem: str, cut: bool) -> Parsed:
     author = sole_author(from_values)
     robot = automata.robot_name(from_values, author)
     leaves = message.leaves()
-    plain, html = (None, None) if problem else _texts(leaves, cut=cut)
+    plain, html, more = (None, None, "") if problem else _texts(leaves, cut=cut)
     return_path = message.first("Return-Path").strip("<> ")
     return Parsed(
         from_values=from_values,
@@ -93,6 +96,7 @@ def _facts(message: Part, *, problem: str, cut: bool) -> Parsed:
         return_path=return_path if "Return-Path" in message else None,
         plain=plain,
         html=html,
+        more_text=more,
         automatic=automata.automatic(message, leaves, robot),
         bounce=automata.bounce(message, leaves, robot),
         own_mark=automata.own_mark(message),
@@ -102,13 +106,14 @@ def _facts(message: Part, *, problem: str, cut: bool) -> Parsed:
     )
 
 
-def _texts(leaves: list[Part], *, cut: bool) -> tuple[str | None, str | None]:
-    """Return the first plain and the first HTML body.
+def _texts(leaves: list[Part], *, cut: bool) -> tuple[str | None, str | None, str]:
+    """Return the first plain and the first HTML body, and what other texts there are.
 
     Where the fetch cut the mail, its last part is torn: of plain text the whole lines count, so
     that a torn sentence decides nothing; of HTML nothing does.
     """
     plain = html = None
+    more: list[str] = []
     for leaf in leaves:
         torn = cut and leaf is leaves[-1]
         kind = leaf.get_content_type()
@@ -122,7 +127,9 @@ def _texts(leaves: list[Part], *, cut: bool) -> tuple[str | None, str | None]:
             plain = text
         elif html is None and kind == "text/html" and not torn:
             html = _text(leaf)
-    return plain, html
+        elif kind.startswith("text/"):
+            more.append(_text(leaf))
+    return plain, html, "\n".join(more)
 
 
 def _is_attachment(leaf: Part) -> bool:
@@ -133,7 +140,8 @@ def _is_attachment(leaf: Part) -> bool:
 def _text(leaf: Part) -> str:
     raw = leaf.get_payload(decode=True)
     text = decode_text(raw, leaf.parameter("charset")) if isinstance(raw, bytes) else ""
-    return text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    return _NOT_TEXT.sub("\ufffd", text)
 
 
 def _whole_lines(text: str) -> str:

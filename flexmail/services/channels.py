@@ -7,6 +7,7 @@ from typing import Any
 
 from flexmail.db import db, transaction
 from flexmail.errors import FlexmailError, LoginRefused
+from flexmail.mail.reference import mask
 from flexmail.models import Channel
 
 _PAUSE = timedelta(minutes=1)
@@ -47,13 +48,15 @@ def failed(name: str, error: FlexmailError, *, revision: int, now: datetime) -> 
 def explain(error: FlexmailError) -> str:
     """Return cause and hint as one text for people."""
     hint = getattr(error, "hint", "")
-    return f"{error} {hint}".strip()
+    return mask(f"{error} {hint}".strip())
 
 
 def is_paused(name: str, *, revision: int, now: datetime) -> bool:
     """Tell whether a scheduled run should wait."""
     row = get(name)
-    return bool(row.paused_until and row.paused_until > now and row.paused_revision == revision)
+    longest = now + _LOGIN_PAUSE  # a pause from a clock that was ahead ends all the same
+    until = row.paused_until
+    return bool(until and now < until <= longest and row.paused_revision == revision)
 
 
 def _row(name: str) -> Channel:

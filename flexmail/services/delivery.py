@@ -20,6 +20,7 @@ from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.errors import FlexmailError, MailServerError, Refused, SecretUnreadable
 from flexmail.mail.address import parse_mailbox
+from flexmail.mail.reference import mask
 from flexmail.models import OutboxMail
 from flexmail.services import channels, claims, settings
 from flexmail.transport.smtp import SmtpAccount, SmtpSession, open_session
@@ -142,7 +143,7 @@ def _note(
     """Store what became of one try; commits; returns the state."""
     with transaction():
         mail = db.session.get_one(OutboxMail, mail_id)
-        mail.answer, mail.claimed_by, mail.claimed_until = answer, None, None
+        mail.answer, mail.claimed_by, mail.claimed_until = mask(answer), None, None
         if sent_encrypted is not None:
             mail.state, mail.sent_at, mail.encrypted = "sent", now, sent_encrypted
         elif temporary and mail.created_at + GIVE_UP_AFTER > now:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import select
 
 from flexmail.db import db
+from flexmail.errors import MailServerError
 from flexmail.models import Reply
 from flexmail.services.reply_run import Run
-from flexmail.transport.imap import Folder, Listed
+from flexmail.transport.imap import Fetched, Folder, Listed
 
 _MAX_WINDOW = 5000
+_BATCH, _BATCH_BYTES = 30, 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +73,28 @@ def _sort(listed: list[Listed], known: dict[int, list[Reply]]) -> Window:
         },
         left_alone=frozenset(kept | others),
     )
+
+
+def batches(mails: Iterator[Fetched], tried: frozenset[int]) -> Iterator[list[Fetched]]:
+    """Group mails for one commit; one that was tried before goes alone, to endanger no other."""
+    batch: list[Fetched] = []
+    lost: MailServerError | None = None
+    while True:
+        try:
+            mail = next(mails)
+        except StopIteration:
+            break
+        except MailServerError as error:
+            lost = error
+            break
+        if mail.uid in tried:
+            yield [mail]
+            continue
+        batch.append(mail)
+        if len(batch) >= _BATCH or sum(len(mail.raw) for mail in batch) >= _BATCH_BYTES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch  # what came before a connection was lost is not lost with it
+    if lost:
+        raise lost

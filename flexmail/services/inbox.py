@@ -95,6 +95,11 @@ def _run(report: Report, fence: int, keep_going: Callable[[], bool]) -> None:
         log.warning("replies: %s", error)
         report.error = channels.explain(error)
         channels.failed(CHANNEL, error, revision=revision, now=report.at)
+    except Exception as error:
+        db.session.rollback()
+        broke = FlexmailError(f"The run broke off ({type(error).__name__}): see the log.")
+        channels.failed(CHANNEL, broke, revision=revision, now=report.at)
+        raise
 
 
 def _name_of(account: ImapAccount) -> str:

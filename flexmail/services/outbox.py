@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +32,7 @@ _MAX_SUBJECT = 400
 class Threading:
     """Where a mail stands in a conversation (RFC 5322, section 3.6.4)."""
 
-    message_id: str = ""
+    message_id: str = field(default="", repr=False)
     reply_to: str | None = None
     in_reply_to: str | None = None
 

@@ -7,7 +7,7 @@ transaction: cheap and safe questions first, then whose reference, who wrote, wh
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
@@ -18,7 +18,7 @@ from flexmail.mail.address import normalise
 from flexmail.mail.authenticate import authenticate
 from flexmail.mail.html import visible_text
 from flexmail.mail.parse import Parsed, parse
-from flexmail.mail.reference import digest, find_message_ids, find_references, mask
+from flexmail.mail.reference import MAX_FOUND, digest, find_message_ids, find_references, mask
 from flexmail.mail.reply import Reading, read
 from flexmail.models import ApprovalReference, Reply
 from flexmail.services import answers, approvals
@@ -32,10 +32,10 @@ _DECIDED = {"approve": "approved", "reject": "rejected"}
 class Understood:
     """What the bytes of a mail say, before anybody believes it."""
 
-    raw: bytes
+    raw: bytes = field(repr=False)
     partial: bool
     parsed: Parsed
-    references: frozenset[str]
+    references: frozenset[str] = field(repr=False)
     reading: Reading
 
 
@@ -43,7 +43,7 @@ def understand(raw: bytes, *, partial: bool, settings: InForce) -> Understood:
     """Parse and read a mail; pure, so nothing is locked while it lasts."""
     parsed = parse(raw, partial=partial)
     shown = visible_text(parsed.html) if parsed.html else ""
-    references = find_references(f"{parsed.plain or ''}\n{shown}")
+    references = find_references(f"{parsed.plain or ''}\n{shown}\n{parsed.more_text}")
     return Understood(raw, partial, parsed, references, read(parsed, settings.words))
 
 
@@ -99,8 +99,8 @@ def _judge_bound(
     """Judge a mail whose reference is ours: who wrote it, may they, what does it say."""
     approval = reference.approval
     user = reference.user
-    db.session.refresh(approval, with_for_update=True)
     db.session.refresh(user, with_for_update=True)
+    db.session.refresh(approval, with_for_update=True)
 
     def refused(kind: str, reason: str) -> Outcome:
         return Outcome(kind, reason, reference)
@@ -135,7 +135,7 @@ def _judge_bound(
 
 def _seen_before(row: Reply) -> bool:
     earlier = select(Reply.id).where(
-        Reply.sha256 == row.sha256, Reply.id != row.id, Reply.outcome.is_not(None)
+        Reply.sha256 == row.sha256, Reply.id != row.id, Reply.outcome != "failed"
     )
     return db.session.scalar(earlier.limit(1)) is not None
 
@@ -148,10 +148,10 @@ def _reference_of(mail: Understood) -> ApprovalReference | None:
     are no contradiction: a conversation has many.
     """
     written = {digest(reference) for reference in mail.references}
-    threaded = {
-        digest(message_id)
-        for message_id in find_message_ids((*mail.parsed.in_reply_to, *mail.parsed.references))
-    }
+    ids = find_message_ids((*mail.parsed.in_reply_to, *mail.parsed.references))
+    if max(len(ids), len(mail.references)) >= MAX_FOUND:
+        return None  # more than is read: whether all of them agree is not known
+    threaded = {digest(message_id) for message_id in ids}
     found = db.session.scalars(
         select(ApprovalReference).where(
             ApprovalReference.reference_digest.in_(written)

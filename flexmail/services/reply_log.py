@@ -12,7 +12,7 @@ from flexmail.errors import NotFound
 from flexmail.mail.html import visible_text
 from flexmail.mail.parse import parse
 from flexmail.mail.reference import mask
-from flexmail.models import Approval, Reply
+from flexmail.models import Reply
 from flexmail.services import inbox, settings
 from flexmail.services.paging import Page, page_of
 
@@ -47,21 +47,17 @@ def by_ids(reply_ids: list[int]) -> list[Reply]:
 
 
 def shown_text(reply: Reply) -> str:
-    """Return the mail as text for people, "" when no copy is kept.
+    """Return the mail as text for people, "" when no copy is kept; references are masked.
 
-    Once its request is closed this is the source as it came. While the request is open, or when
-    none is known, encoded parts could hide a reference from the mask: then it is the header block
-    and the decoded text, both masked.
+    This is the source as it came, unless a part in base64 could hide a reference from the mask:
+    then it is the header block and the decoded text.
 
     Raises:
         SecretUnreadable: no key opens the copy.
     """
     raw = inbox.raw_of(reply)
-    if not raw:
-        return ""
-    approval = db.session.get(Approval, reply.approval_id) if reply.approval_id else None
-    if approval is not None and approval.status != "pending":
-        return raw.decode("utf-8", "replace").replace("\r\n", "\n")
+    if b"base64" not in raw.lower():
+        return mask(raw.decode("utf-8", "replace").replace("\r\n", "\n"))
     parsed = parse(raw, partial=reply.raw_partial)
     header = raw.replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("utf-8", "replace")
     body = parsed.plain or (visible_text(parsed.html) if parsed.html else "")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, update
 
@@ -56,6 +57,11 @@ class Run:
     fence: int
     report: Report
     keep_going: Callable[[], bool]
+    began: float = field(default_factory=time.monotonic)
+
+    def clock(self) -> datetime:
+        """Return `now` and what has passed since: a decision is judged by when it is taken."""
+        return self.now + timedelta(seconds=time.monotonic() - self.began)
 
     def identity(self, folder: Folder) -> dict[str, str | int]:
         """Return what, with UID and SHA-256, tells one mail from all others."""

@@ -24,9 +24,10 @@ def next_run_at(row: EmailSettings, channel: Channel, *, now: datetime) -> datet
         return None
     due = now
     if channel.started_at is not None:
-        due = max(now, channel.started_at + inbox.interval(row))
-    if channel.paused_until and channel.paused_revision == row.revision:
-        due = max(due, channel.paused_until)
+        # A start that lies ahead was told by a clock that was wrong.
+        due = max(now, min(channel.started_at, now) + inbox.interval(row))
+    if channels.is_paused(channel.name, revision=row.revision, now=now):
+        due = max(due, channel.paused_until or due)
     return due
 
 

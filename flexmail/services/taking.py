@@ -11,16 +11,14 @@ known by (account, folder, UIDVALIDITY, UID) and SHA-256 that only has to be del
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from itertools import chain
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from flexmail.db import db, transaction
-from flexmail.errors import MailServerError, OwnershipLost
+from flexmail.errors import OwnershipLost
 from flexmail.models import Reply
-from flexmail.services import folder_window, leases
+from flexmail.services import folder_window, leases, settings
 from flexmail.services.receiving import Understood, keep_raw, receive, understand
 from flexmail.services.reply_run import LEASE, MAX_BYTES, Run, delete, sha256
 from flexmail.transport.imap import Fetched, Folder
@@ -28,79 +26,55 @@ from flexmail.transport.imap import Fetched, Folder
 log = logging.getLogger(__name__)
 
 MAX_TRIES = 3
-_BATCH, _BATCH_BYTES = 30, 8 * 1024 * 1024
 
 
 def take(folder: Folder, run: Run) -> None:
     """Take up to the count, oldest first; what was settled before is deleted and not counted."""
     window = folder_window.look(folder, run)
     count = run.settings.email_reply_process_count
-    reused = _delete_leftovers(folder, run, window.leftovers)[:count]
-    taken = window.open[: count - len(reused)]
-    fetched = folder.fetch(taken, max_bytes=MAX_BYTES)
-    for batch in chain(([mail] for mail in reused), _batches(fetched, window.tried)):
+    fetched = folder.fetch(window.open[:count], max_bytes=MAX_BYTES)
+    for batch in folder_window.batches(fetched, window.tried):
         if not run.keep_going():
             break
         _settle(folder, run, batch)
+    for mail in _delete_leftovers(folder, run, window.leftovers, count):
+        if run.report.looked_at < count and run.keep_going():
+            _settle(folder, run, [mail])
     _note_unreadable(folder, run, set(folder.unreadable) - set(window.leftovers))
     run.report.left = max(0, folder.exists - len(window.left_alone))
 
 
 def _delete_leftovers(
-    folder: Folder, run: Run, leftovers: dict[int, frozenset[str]]
+    folder: Folder, run: Run, leftovers: dict[int, frozenset[str]], count: int
 ) -> list[Fetched]:
-    """Finish what a crash between commit and delete left.
+    """Finish what a crash between commit and delete left, `count` mails at the most.
 
     Returns:
         Mails that are others than those settled under their UIDs: a server gave the number to a
         new mail, against RFC 9051. They want an outcome like any new mail.
     """
-    fetched = list(folder.fetch(list(leftovers), max_bytes=MAX_BYTES)) if leftovers else []
+    first = list(leftovers)[:count]
+    fetched = list(folder.fetch(first, max_bytes=MAX_BYTES)) if first else []
     same = [mail.uid for mail in fetched if sha256(mail) in leftovers[mail.uid]]
     if same:
         delete(folder, run, same)
     return [mail for mail in fetched if mail.uid not in same]
 
 
-def _batches(mails: Iterator[Fetched], tried: frozenset[int]) -> Iterator[list[Fetched]]:
-    """Group mails for one commit; one that was tried before goes alone, to endanger no other."""
-    batch: list[Fetched] = []
-    lost: MailServerError | None = None
-    while True:
-        try:
-            mail = next(mails)
-        except StopIteration:
-            break
-        except MailServerError as error:
-            lost = error
-            break
-        if mail.uid in tried:
-            yield [mail]
-            continue
-        batch.append(mail)
-        if len(batch) >= _BATCH or sum(len(mail.raw) for mail in batch) >= _BATCH_BYTES:
-            yield batch
-            batch = []
-    if batch:
-        yield batch  # what came before a connection was lost is not lost with it
-    if lost:
-        raise lost
-
-
 def _settle(folder: Folder, run: Run, batch: list[Fetched]) -> None:
     """Register, understand, commit the outcomes, then delete."""
-    reply_ids = _register(folder, run, batch)
-    understood = {mail.uid: _understand(mail, reply_ids[mail.uid], run) for mail in batch}
+    reply_ids, tries = _register(folder, run, batch)
+    understood = {mail.uid: _understand(mail, tries[mail.uid], run) for mail in batch}
     settled: dict[int, str] = {}
     try:
         with transaction():
-            leases.check(LEASE, run.fence)
+            _stand_firm(run)
             for mail in batch:
                 row = db.session.get_one(Reply, reply_ids[mail.uid])
                 _conclude(row, mail, understood[mail.uid], run)
                 if row.outcome:
                     settled[mail.uid] = row.outcome
-    except (SQLAlchemyError, OwnershipLost):
+    except (SQLAlchemyError, OSError, OwnershipLost):
         _give_tries_back(list(reply_ids.values()))
         raise
     for uid, outcome in settled.items():
@@ -109,15 +83,35 @@ def _settle(folder: Folder, run: Run, batch: list[Fetched]) -> None:
         delete(folder, run, list(settled))
 
 
-def _register(folder: Folder, run: Run, batch: list[Fetched]) -> dict[int, int]:
-    """Count a try of each mail and commit, before anything looks inside; reply ids by UID."""
+def _stand_firm(run: Run) -> None:
+    """Inside a write transaction: make sure that the lease is ours and the settings are the same.
+
+    Raises:
+        OwnershipLost: what was not committed must not be.
+    """
+    leases.check(LEASE, run.fence, now=run.clock())
+    if settings.load().revision != run.settings.revision:
+        raise OwnershipLost("The settings were changed: the next run goes by the new ones.")
+
+
+def _register(
+    folder: Folder, run: Run, batch: list[Fetched]
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Count a try of each mail and commit, before anything looks inside.
+
+    Returns:
+        The reply ids and the tries, by UID.
+    """
     with transaction():
-        leases.check(LEASE, run.fence)
+        _stand_firm(run)
         rows = {mail.uid: _row_of(folder, run, mail) for mail in batch}
         for row in rows.values():
             row.tries += 1
         db.session.flush()
-        return {uid: row.id for uid, row in rows.items()}
+        return (
+            {uid: row.id for uid, row in rows.items()},
+            {uid: row.tries for uid, row in rows.items()},
+        )
 
 
 def _row_of(folder: Folder, run: Run, mail: Fetched) -> Reply:
@@ -129,10 +123,8 @@ def _row_of(folder: Folder, run: Run, mail: Fetched) -> Reply:
     return row
 
 
-def _understand(mail: Fetched, reply_id: int, run: Run) -> Understood | Exception:
+def _understand(mail: Fetched, tries: int, run: Run) -> Understood | Exception:
     """Read one mail; whatever breaks is this mail's trouble and nobody else's."""
-    tries = db.session.get_one(Reply, reply_id).tries
-    db.session.rollback()
     if tries > MAX_TRIES:
         return ChildProcessError("No earlier try came to an end: this mail may be what ends them.")
     try:
@@ -148,10 +140,10 @@ def _conclude(row: Reply, mail: Fetched, understood: Understood | Exception, run
     if isinstance(understood, Understood):
         try:
             with db.session.begin_nested():
-                receive(understood, row, settings=run.settings, now=run.now)
+                receive(understood, row, settings=run.settings, now=run.clock())
             return
-        except OperationalError:
-            raise  # the database is in trouble, not this mail
+        except (OperationalError, OSError):
+            raise  # the database or this machine is in trouble, not this mail
         except Exception as error:
             log.exception("A mail could not be processed: UID %d", mail.uid)
             trouble = error
@@ -170,7 +162,7 @@ def _note_unreadable(folder: Folder, run: Run, uids: set[int]) -> None:
     if not uids:
         return
     with transaction():
-        leases.check(LEASE, run.fence)
+        _stand_firm(run)
         for uid in sorted(uids):
             row = _row_of(folder, run, Fetched(uid, b"", 0))
             row.tries += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
@@ -21,7 +21,7 @@ _UNKNOWN_SIZE = 64 << 10
 _HEADER_BYTES = 8 << 10
 _HEADER_BATCH = 500
 _HEADERS = f"BODY.PEEK[HEADER.FIELDS (SUBJECT IN-REPLY-TO REFERENCES)]<0.{_HEADER_BYTES}>"
-_TROUBLE = {"UNAVAILABLE", "INUSE", "LIMIT", "CONTACTADMIN", "OVERQUOTA"}
+_TROUBLE = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN", "OVERQUOTA"}
 _GIVE_UP_AFTER = 5
 
 
@@ -39,7 +39,7 @@ class Fetched:
     """A mail as it was read; `size` is that of the whole mail."""
 
     uid: int
-    raw: bytes
+    raw: bytes = field(repr=False)
     size: int
 
     @property

@@ -54,7 +54,7 @@ def test_an_owner_that_wakes_up_late_is_stopped_in_its_commit(context: Flask) ->
     def wake_up_late() -> None:
         with transaction():
             db.session.add(Channel(name="late", error=""))
-            leases.check("jobs", fence)
+            leases.check("jobs", fence, now=NOW)
 
     with pytest.raises(OwnershipLost):
         wake_up_late()
@@ -65,7 +65,7 @@ def test_the_present_owner_may_commit(context: Flask) -> None:
     fence = take(ONE)
     assert fence is not None
     with transaction():
-        leases.check("jobs", fence)
+        leases.check("jobs", fence, now=NOW)
         db.session.add(Channel(name="mine", error=""))
     assert db.session.get(Channel, "mine") is not None
 
@@ -101,7 +101,7 @@ def test_nobody_holds_a_lease_that_does_not_exist_or_ran_out(context: Flask) -> 
     take(ONE)
     assert leases.holder("jobs", now=NOW + timedelta(seconds=10)) == ""
     with pytest.raises(OwnershipLost), transaction():
-        leases.check("none", 1)
+        leases.check("none", 1, now=NOW)
 
 
 def test_of_many_who_ask_at_once_one_gets_it(context: Flask) -> None:
@@ -120,7 +120,7 @@ def test_while_the_block_runs_the_lease_is_held_and_afterwards_it_is_free(
         with leases.hold("replies", now=now, seconds=30) as second:
             assert second is None
         with transaction():
-            leases.check("replies", fence)
+            leases.check("replies", fence, now=NOW)
     assert leases.acquire("replies", TWO, now=now, seconds=30) is not None
 
 

@@ -12,6 +12,7 @@ from flask import Flask
 from flexmail import create_app
 from flexmail.db import db, transaction
 from flexmail.errors import NotFound, SecretUnreadable
+from flexmail.mail.reference import mask
 from flexmail.models import Reply
 from flexmail.services import approvals, reply_log
 from tests.conftest import NOW
@@ -107,9 +108,20 @@ def test_the_shown_text_holds_no_open_secret_in_any_coding(make: object, ready: 
     assert base64.b64encode(request.reference.encode()).decode().lower() not in text
 
 
-def test_once_the_request_is_closed_the_source_is_shown_as_it_came(ready: Flask) -> None:
+def test_the_source_is_shown_as_it_came_but_for_references(ready: Flask) -> None:
     raw = reply(ask())
-    assert shown(hand_in(raw)) == raw.decode().replace("\r\n", "\n")
+    row = hand_in(raw)
+    assert row.outcome == "approved"
+    assert shown(row) == mask(raw.decode().replace("\r\n", "\n"))
+
+
+def test_a_reply_shows_no_open_reference_of_another_request(ready: Flask) -> None:
+    other = ask(title="Deploy shop 2.4")
+    raw = reply(ask()).replace(
+        b"\r\n\r\n", b"\r\nX-Seen: " + other.message_id.encode() + b"\r\n\r\n", 1
+    )
+    text = shown(hand_in(raw))
+    assert other.message_id not in text
 
 
 def test_a_copy_is_gone_after_the_days_that_the_settings_say(ready: Flask) -> None:
