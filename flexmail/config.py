@@ -25,6 +25,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from flexmail.errors import ConfigError
 
 PREFIX = "FLEXMAIL_"
+_WHOLE_NUMBERS = (
+    ("TRUSTED_PROXIES", 0, 10),
+    ("LONG_POLLS", 1, 1000),
+    ("MAX_CONTENT_LENGTH", 65536, 2**31),
+)
 
 
 def instance_path(environ: Mapping[str, str] = os.environ) -> str:
@@ -49,6 +54,7 @@ def configure(app: Flask, overrides: Mapping[str, object] | None = None) -> None
         SQLALCHEMY_DATABASE_URI=f"sqlite:///{app.instance_path}/flexmail.db",
         BASE_URL="",
         TRUSTED_PROXIES=0,
+        LONG_POLLS=2,
         TIMEZONE="UTC",
         SESSION_COOKIE_NAME="flexmail_session",
         SESSION_COOKIE_HTTPONLY=True,
@@ -62,14 +68,13 @@ def configure(app: Flask, overrides: Mapping[str, object] | None = None) -> None
     app.config.update(_from_files(os.environ))
     app.config.update(overrides or {})
     _check(app)
-    app.config["SECRET_KEY"] = str(
-        app.config["SECRET_KEY"]
-        or key_file(Path(app.instance_path, "secret.key"), secrets.token_urlsafe(48))
-    )
-    app.config["ENCRYPTION_KEYS"] = str(
-        app.config.get("ENCRYPTION_KEYS")
-        or key_file(Path(app.instance_path, "encryption.key"), Fernet.generate_key().decode())
-    )
+    for name, file, fresh in (
+        ("SECRET_KEY", "secret.key", secrets.token_urlsafe(48)),
+        ("ENCRYPTION_KEYS", "encryption.key", Fernet.generate_key().decode()),
+    ):
+        given = app.config.get(name)
+        found = key_file(Path(app.instance_path, file), fresh) if given in (None, "") else given
+        app.config[name] = str(found)
 
 
 def key_file(path: Path, fresh: str) -> str:
@@ -122,20 +127,28 @@ def _from_files(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check(app: Flask) -> None:
-    proxies = app.config["TRUSTED_PROXIES"]
-    if not isinstance(proxies, int) or not 0 <= proxies <= 10:
-        raise ConfigError(
-            "FLEXMAIL_TRUSTED_PROXIES: give how many proxies stand in front, 0 to 10."
-        )
+    for name, least, most in _WHOLE_NUMBERS:
+        if type(app.config[name]) is not int or not least <= app.config[name] <= most:
+            raise ConfigError(f"FLEXMAIL_{name}: give a whole number from {least} to {most}.")
     time_zone(str(app.config["TIMEZONE"]))
+    _check_database(str(app.config["SQLALCHEMY_DATABASE_URI"]))
+    app.config["BASE_URL"] = _base_url(str(app.config["BASE_URL"] or "").rstrip("/"))
+
+
+def _check_database(address: str) -> None:
     try:
-        make_url(str(app.config["SQLALCHEMY_DATABASE_URI"])).get_dialect()
-    except SQLAlchemyError as error:
+        url = make_url(address)
+        url.get_dialect().import_dbapi()
+    except (SQLAlchemyError, ImportError) as error:
         raise ConfigError(
             "FLEXMAIL_SQLALCHEMY_DATABASE_URI is no database address that works here. Give one like"
-            " sqlite:////var/lib/flexmail/flexmail.db."
+            " sqlite:////var/lib/flexmail/flexmail.db; PostgreSQL needs the extra [postgres]."
         ) from error
-    app.config["BASE_URL"] = _base_url(str(app.config["BASE_URL"] or "").rstrip("/"))
+    folder = Path(url.database or ".").parent
+    if url.get_backend_name() == "sqlite" and not folder.is_dir():
+        raise ConfigError(
+            f"FLEXMAIL_SQLALCHEMY_DATABASE_URI: there is no folder {folder}: make it first."
+        )
 
 
 def _base_url(given: str) -> str:

@@ -276,3 +276,19 @@ def test_a_malformed_database_uri_stops_the_start_by_name(
 def test_the_database_lies_in_the_instance_folder_by_default(instance: Path) -> None:
     create_app()
     assert (instance / "flexmail.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("LONG_POLLS", "abc"), ("LONG_POLLS", "0"), ("TRUSTED_PROXIES", "-1")),
+        *(("MAX_CONTENT_LENGTH", "abc"), ("TRUSTED_PROXIES", "true"), ("ENCRYPTION_KEYS", "0")),
+        ("SQLALCHEMY_DATABASE_URI", "sqlite:////nonexistent/folder/x.db"),
+    ],
+)
+def test_a_value_that_cannot_be_used_stops_the_start_by_name(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"FLEXMAIL_{name}", value)
+    with pytest.raises(ConfigError, match=f"FLEXMAIL_{name}"):
+        create_app()

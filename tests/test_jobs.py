@@ -92,7 +92,7 @@ def give_the_lease_to(owner: str) -> None:
     with transaction():
         lease = db.session.get_one(Lease, status.JOBS_LEASE)
         lease.owner, lease.fence = owner, lease.fence + 1
-        lease.expires_at = datetime.now(UTC) + timedelta(minutes=1)
+        lease.expires_at = datetime.now(UTC) + timedelta(seconds=1.5 * jobs.LEASE_SECONDS)
 
 
 def wait_for_a_run(after: datetime, seconds: float) -> datetime:

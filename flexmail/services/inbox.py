@@ -13,6 +13,7 @@ from flexmail.db import db, transaction
 from flexmail.errors import FlexmailError, OwnershipLost
 from flexmail.models import EmailSettings, Reply
 from flexmail.services import channels, leases, settings
+from flexmail.services.moments import iso
 from flexmail.services.receiving import receive, understand
 from flexmail.services.reply_run import LEASE, Report, Run
 from flexmail.services.taking import take
@@ -64,7 +65,7 @@ def process_replies(
 def summary_of(report: Report) -> dict[str, object]:
     """Return what is stored about a run, as JSON values."""
     return {
-        "at": report.at.isoformat(),
+        "at": iso(report.at),
         "looked_at": report.looked_at,
         "left": report.left,
         "by_outcome": report.by_outcome,

@@ -14,6 +14,7 @@ from flexmail.mail.reference import mask
 from flexmail.models import ApiToken, Approval, EmailSettings, OutboxMail, Reply, User
 from flexmail.services import settings
 from flexmail.services.inbox import Report
+from flexmail.services.moments import iso
 from flexmail.services.paging import Page
 
 Row = TypeVar("Row")
@@ -22,9 +23,7 @@ Shape = dict[str, Any]
 
 def moment_shape(moment: datetime | None) -> str | None:
     """Return a moment like `2026-11-02T09:00:00Z`."""
-    if moment is None:
-        return None
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return None if moment is None else iso(moment)
 
 
 def page_shape(page: Page[Row], shape: Callable[[Row], Shape]) -> Shape:

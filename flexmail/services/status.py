@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from flexmail.db import db
 from flexmail.models import Approval, Channel, EmailSettings
 from flexmail.services import channels, delivery, inbox, leases, outbox, settings
+from flexmail.services.moments import iso
 
 JOBS_LEASE = "jobs"
 
@@ -75,4 +76,4 @@ def _warnings(row: EmailSettings) -> list[str]:
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="seconds")
+    return None if moment is None else iso(moment)

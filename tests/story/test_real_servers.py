@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from flexmail.models import Approval
 from flexmail.services import accounts, approval_requests, approvals, delivery, inbox, status
 from flexmail.services.approval_requests import NewApproval
+from flexmail.services.moments import iso
 from tests.conftest import NOW, PASSWORD
 from tests.servers import PASSWORD as MAIL_PASSWORD
 from tests.servers import Dovecot, Exim
@@ -84,7 +85,7 @@ def test_an_answer_through_real_servers_decides_once(
     assert (report.error, report.by_outcome, report.left) == ("", {outcome: 1}, 0)
     assert approvals.get(approval.id).status == outcome
     assert office.mails(flexmail) == []
-    assert delivery.deliver_due(now=LATER).sent == 1
+    assert delivery.deliver_due(now=LATER + timedelta(minutes=1)).sent == 1
     confirmation = post.opened(office.await_mails(bob, 2)[1])
     assert confirmation["Subject"].startswith(f"{outcome.title()}: Deploy billing 4.2")
     assert inbox.process_replies(now=LATER + timedelta(minutes=5)).looked_at == 0
@@ -177,7 +178,7 @@ def test_a_wrong_password_shows_in_the_status_and_the_run_after_the_mend_takes_t
     inbox.process_replies(now=LATER)
     told = status.overview(now=LATER)["reply_processing"]
 
-    assert told["failing_since"] == LATER.isoformat(timespec="seconds")
+    assert told["failing_since"] == iso(LATER)
     assert "password" in told["error"].lower()
     assert "wrong by one letter" not in str(told)
     assert told["error"] in html.unescape(pages.opened(ada, "/").text)
@@ -218,7 +219,7 @@ def test_nothing_is_lost_while_the_imap_server_is_down(
         told = status.overview(now=LATER)["reply_processing"]
     assert report.looked_at == 0
     assert "refused" in told["error"]
-    assert told["failing_since"] == LATER.isoformat(timespec="seconds")
+    assert told["failing_since"] == iso(LATER)
     assert {approvals.get(asked.id).status for asked in (first, second)} == {"pending"}
 
     office.await_mails(flexmail, 2, seconds=30)

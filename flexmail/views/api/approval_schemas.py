@@ -57,6 +57,13 @@ class NewApprovalSchema(StrictSchema):
             "maxItems": rules.MAX_APPROVERS,
         },
     )
+    rule = fields.String(
+        metadata={
+            "description": "`any`: the first decision ends the request.",
+            "enum": ["any"],
+            "default": "any",
+        }
+    )
     expires_in = fields.Integer(
         strict=True,
         metadata={

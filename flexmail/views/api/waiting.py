@@ -22,8 +22,7 @@ _EXTENSION = "flexmail_long_polls"
 
 def init_app(app: Flask) -> None:
     """Count the places of this process."""
-    places = int(app.config.setdefault("LONG_POLLS", 2))
-    app.extensions[_EXTENSION] = threading.BoundedSemaphore(max(1, places))
+    app.extensions[_EXTENSION] = threading.BoundedSemaphore(app.config["LONG_POLLS"])
 
 
 def await_final(approval_id: int, seconds: int) -> tuple[Shape, bool]:

@@ -1,0 +1,10 @@
+"""How a moment is written for programs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def iso(moment: datetime) -> str:
+    """Return a moment in UTC like `2026-11-02T09:00:00Z` (RFC 3339)."""
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
