@@ -229,3 +229,15 @@ def test_a_waiting_client_holds_no_transaction(app: Flask, program: Program) -> 
 
 def test_a_client_waits_at_most_25_seconds() -> None:
     assert waiting.MAX_SECONDS == 25
+
+
+@pytest.mark.parametrize(("rule", "status"), [("any", 201), ("all", 422), ("", 422), (2, 422)])
+def test_the_only_rule_is_that_any_approver_decides(
+    program: Program, rule: object, status: int
+) -> None:
+    response = program.post("/approvals", json={**ASKED, "rule": rule})
+    assert response.status_code == status
+    if status == 201:
+        assert response.get_json()["rule"] == "any"
+    else:
+        assert list(response.get_json()["errors"]) == ["rule"]

@@ -388,3 +388,29 @@ def test_a_thousand_mails_are_listed_and_removed_in_few_commands(
         every_other = [mail_.uid for mail_ in listed[::2]]
         assert folder.delete(every_other) == frozenset()
         assert folder.exists == 500
+
+
+@on_dovecot
+@pytest.mark.parametrize("implicit", [False, True])
+def test_dovecot_tells_of_new_mail_while_the_folder_is_watched(
+    dovecot: Dovecot, new_address: NewAddress, implicit: bool
+) -> None:
+    user = new_address()
+    account = dovecot_account(dovecot, user, implicit=implicit)
+    dovecot.deliver(user, mail(1))
+    asked: list[bool] = []
+
+    def deliver_once() -> bool:
+        if not asked:
+            dovecot.deliver(user, mail(2))
+        asked.append(True)
+        return len(asked) < 20
+
+    with open_folder(account, "INBOX", readonly=True) as folder:
+        assert folder.can_idle
+        with open_folder(account, "INBOX") as other:
+            other.delete([listed.uid for listed in other.oldest(5)])
+        assert folder.idle(deliver_once)
+        assert folder.exists == 1
+        assert not folder.idle(lambda: False)
+    assert len(asked) < 20
