@@ -65,7 +65,7 @@ def process_replies(
 def summary_of(report: Report) -> dict[str, object]:
     """Return what is stored about a run, as JSON values."""
     return {
-        "at": iso(report.at),
+        "at": iso(report.at, timespec="milliseconds"),
         "looked_at": report.looked_at,
         "left": report.left,
         "by_outcome": report.by_outcome,

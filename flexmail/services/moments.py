@@ -5,6 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 
-def iso(moment: datetime) -> str:
+def iso(moment: datetime, *, timespec: str = "seconds") -> str:
     """Return a moment in UTC like `2026-11-02T09:00:00Z` (RFC 3339)."""
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")

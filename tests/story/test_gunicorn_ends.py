@@ -114,11 +114,11 @@ def begin_a_long_run(own: Gunicorn, office: PostOffice, line: RogueServer, user:
     """
     mails = 150
     office.dovecot.deliver(user, *(junk(number) for number in range(mails)))
-    own.let_last_run_be(timedelta(days=1))
     in_clear = {"imap_enable_starttls": False}
     there = {"imap_host_name": line.host, "imap_host_port": line.port}
     much = {"email_reply_process_count": 1000, "email_reply_process_interval": 6}
     own.save(**office.settings(user) | there | in_clear | much)
+    own.let_last_run_be(timedelta(days=1))
     wait_for(lambda: own.settled() >= 30, seconds=20, what="a first batch is settled")
     return mails
 
@@ -158,8 +158,8 @@ def test_an_owner_killed_in_the_middle_of_a_run_loses_no_mail_and_settles_none_t
         assert 30 <= own.settled() < mails
         wait_for(lambda: not own.lease_holder("replies"), seconds=15, what="a free folder")
 
-        own.let_last_run_be(timedelta(days=1))
         own.save(email_reply_process_interval=7)
+        own.let_last_run_be(timedelta(days=1))
         wait_for(lambda: office.mails(approvals) == [], seconds=15, what="an empty folder")
 
     assert own.settled() == mails
