@@ -35,6 +35,18 @@ def get(email: str) -> User:
     return user
 
 
+def by_id(user_id: int) -> User:
+    """Return the account with this id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    user = db.session.get(User, user_id)
+    if user is None:
+        raise NotFound(f"There is no account {user_id}.")
+    return user
+
+
 def find(email: str) -> User | None:
     """Return the account with this address, if there is one."""
     try:

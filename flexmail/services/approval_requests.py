@@ -149,7 +149,7 @@ def _first_of(token_id: int | None, key: str | None, request_digest: str) -> App
 
 def _store(wanted: NewApproval, now: datetime) -> Approval:
     seconds = wanted.expires_in
-    lasts = approvals.default_expiry() if seconds is None else timedelta(seconds=seconds)
+    lasts = approvals.DEFAULT_EXPIRY if seconds is None else timedelta(seconds=seconds)
     approval = Approval(
         title=wanted.title.strip(),
         details=wanted.details.strip(),

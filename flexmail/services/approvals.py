@@ -21,6 +21,7 @@ from flexmail.services.paging import Page, page_of
 Verdict = Literal["approve", "reject"]
 Channel = Literal["email", "web"]
 
+DEFAULT_EXPIRY = timedelta(days=7)
 STATUS_OF: dict[str, str] = {"approve": "approved", "reject": "rejected"}
 
 
@@ -167,11 +168,6 @@ def expire_due(*, now: datetime) -> int:
         for approval in expired:
             _close(approval, "expired", now)
         return len(expired)
-
-
-def default_expiry() -> timedelta:
-    """Return how long a request stays open when nothing else is said."""
-    return timedelta(days=7)
 
 
 def _close(approval: Approval, status: str, now: datetime) -> None:

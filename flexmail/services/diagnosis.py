@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import render_template
-
 from flexmail.db import db
 from flexmail.errors import MailServerError, Refused, Unreachable
 from flexmail.mail.address import parse_mailbox
@@ -163,9 +161,7 @@ def _await_probe(
 
 
 def _test_mail(values: Values, to: str, now: datetime) -> _Message:
-    names = ("subject.txt", "body.txt", "body.html")
-    subject, text, html = (render_template(f"email/test/{name}") for name in names)
-    return _message(values, to, OutgoingContent(subject.strip(), text, html), now)
+    return _message(values, to, outbox.render("test", {}), now)
 
 
 def _probe(values: Values, now: datetime) -> _Message:

@@ -59,7 +59,7 @@ def queue(
     threading = threading or Threading()
     from_address = _from_address()
     message_id = threading.message_id or own_message_id(from_address)
-    content = _render(kind, context)
+    content = render(kind, context)
     raw = compose(
         sender=parse_mailbox(from_address),
         recipient=to,
@@ -160,7 +160,8 @@ def _from_address() -> str:
     return row.smtp_from_address
 
 
-def _render(kind: str, context: Mapping[str, Any]) -> OutgoingContent:
+def render(kind: str, context: Mapping[str, Any]) -> OutgoingContent:
+    """Return subject, text and HTML of `templates/email/<kind>/`."""
     known = {
         "site": current_app.config["BASE_URL"],
         "zone": time_zone(current_app.config["TIMEZONE"]),

@@ -18,9 +18,9 @@ from flask_login import LoginManager, current_user, login_user
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flexmail.db import db
 from flexmail.errors import NotFound
 from flexmail.models import User
+from flexmail.services import accounts
 from flexmail.views.errors import prefers_json
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -102,21 +102,9 @@ def begin_session(user: User) -> None:
     login_user(person)
 
 
-def account(user_id: int) -> User:
-    """Return an account by its id.
-
-    Raises:
-        NotFound: there is none.
-    """
-    user = db.session.get(User, user_id)
-    if user is None:
-        raise NotFound(f"There is no account {user_id}.")
-    return user
-
-
 def viewer() -> User:
     """Return the account of the person who asks."""
-    return account(g.person.id)
+    return accounts.by_id(g.person.id)
 
 
 def _admit() -> ResponseReturnValue | None:
@@ -147,8 +135,11 @@ def _ask_to_sign_in() -> ResponseReturnValue:
 
 def _load(session_id: str) -> Person | None:
     number, _, version = session_id.partition(":")
-    user = db.session.get(User, int(number)) if number.isdigit() else None
-    if user is None or not user.active or str(user.session_version) != version:
+    try:
+        user = accounts.by_id(int(number))
+    except (NotFound, ValueError):
+        return None
+    if not user.active or str(user.session_version) != version:
         return None
     return _person(user)
 

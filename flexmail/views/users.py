@@ -11,7 +11,7 @@ from wtforms import SelectChoice, SelectField
 
 from flexmail.errors import Conflict, InvalidInput
 from flexmail.services import account_rules, accounts
-from flexmail.views import access, fields
+from flexmail.views import fields
 
 pages = Blueprint("users", __name__)
 
@@ -105,7 +105,7 @@ def show(user_id: int) -> ResponseReturnValue:
 def edit(user_id: int) -> ResponseReturnValue:
     """Change name, role and groups."""
     form = UserForm()
-    email = access.account(user_id).email
+    email = accounts.by_id(user_id).email
     try:
         accounts.edit(email, role=form.role.data, name=form.name.data, groups=form.group_names)
     except InvalidInput as error:
@@ -122,7 +122,7 @@ def edit(user_id: int) -> ResponseReturnValue:
 def set_password(user_id: int) -> ResponseReturnValue:
     """Set a password; every session of the account ends."""
     form = PasswordForm()
-    email = access.account(user_id).email
+    email = accounts.by_id(user_id).email
     try:
         accounts.set_password(email, form.password.data or "")
     except InvalidInput as error:
@@ -145,7 +145,7 @@ def enable(user_id: int) -> ResponseReturnValue:
 
 
 def _set_active(user_id: int, active: bool) -> ResponseReturnValue:
-    email = access.account(user_id).email
+    email = accounts.by_id(user_id).email
     try:
         accounts.set_active(email, active)
     except Conflict as error:
@@ -157,7 +157,7 @@ def _set_active(user_id: int, active: bool) -> ResponseReturnValue:
 
 
 def _filled(user_id: int) -> UserForm:
-    user = access.account(user_id)
+    user = accounts.by_id(user_id)
     groups = ", ".join(user.group_names)
     return UserForm(formdata=None, data={"name": user.name, "role": user.role, "groups": groups})
 
@@ -167,7 +167,7 @@ def _page(
 ) -> str:
     return render_template(
         "users/show.html",
-        user=access.account(user_id),
+        user=accounts.by_id(user_id),
         form=form or _filled(user_id),
         password_form=password_form or PasswordForm(formdata=None),
     )
