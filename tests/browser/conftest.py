@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,29 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+def whole(app: Flask) -> Any:
+    """Return the app with each answer read and closed before any of it is sent.
+
+    A browser that leaves a page hangs up on its files, and Werkzeug's server then forgets to close
+    them: a warning that would fail whichever test runs at that moment.
+    """
+
+    def serve(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        answer = app(environ, start_response)
+        try:
+            return [b"".join(answer)]
+        finally:
+            if hasattr(answer, "close"):
+                answer.close()
+
+    return serve
+
+
 @pytest.fixture
 def site(app: Flask, cast: Cast) -> Iterator[Site]:
     with app.app_context():
         fill_database()
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, whole(app), threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="pages", daemon=True)
     thread.start()
     yield Site(f"http://127.0.0.1:{server.server_port}", cast, app)
