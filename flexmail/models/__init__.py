@@ -13,7 +13,7 @@ from flexmail.models.approvals import (
     Decision,
 )
 from flexmail.models.mail import MAIL_STATES, OUTCOMES, OutboxMail, Reply
-from flexmail.models.operations import Channel, Lease
+from flexmail.models.operations import Canary, Channel, Lease
 from flexmail.models.settings import EmailSettings
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Approval",
     "ApprovalApprover",
     "ApprovalReference",
+    "Canary",
     "Channel",
     "Decision",
     "EmailSettings",

@@ -66,7 +66,11 @@ class Reply(Base):
 
 
 class OutboxMail(Base):
-    """One mail to one recipient: rendered once, stored sealed, sent at least once."""
+    """One mail to one recipient: rendered once, stored sealed, sent at least once.
+
+    A delivery report that says it failed later makes a `sent` mail `failed`: then `bounced_at` is
+    set and `status_code` is the report's (RFC 3463, such as 5.1.1).
+    """
 
     __tablename__ = "outbox"
     __table_args__ = (Index("ix_outbox_due", "state", "retry_at"),)
@@ -85,4 +89,6 @@ class OutboxMail(Base):
     encrypted: Mapped[bool | None]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    bounced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    status_code: Mapped[str] = mapped_column(String(16), default="")
     approval_id: Mapped[int | None] = mapped_column(ForeignKey("approvals.id"), index=True)

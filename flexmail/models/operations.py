@@ -32,3 +32,20 @@ class Channel(Base):
     failing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     paused_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     paused_revision: Mapped[int | None]
+
+
+class Canary(Base):
+    """A mail with a forged proof of its sender, and whether the mail server let it through.
+
+    `target_digest` stands for all that the answer depends on: the mailbox, the way into it and the
+    name of the server that is trusted. States: `sent`, then `passed` or `refused`.
+    """
+
+    __tablename__ = "canaries"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    target_digest: Mapped[str] = mapped_column(String(64), unique=True)
+    message_id: Mapped[str] = mapped_column(String(400))
+    state: Mapped[str] = mapped_column(String(16), default="sent")
+    reason: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
