@@ -8,7 +8,6 @@ on them and a wrong reading would be a wrong identity. RFC 2047, 5322, 5890, 653
 from __future__ import annotations
 
 import binascii
-import codecs
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from email.header import Header
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+
+from flexmail.mail.charset import decode_text as decode_text
 
 # Names of networks of one's own, where mail is as good as any.
 for _own in ("local", "localhost"):
@@ -38,9 +39,6 @@ _PHRASE_PIECE = re.compile(
     re.VERBOSE,
 )
 _ENCODED_WORD = re.compile(r"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?\s]*)\?=")
-# Not charsets of mail: quadratic on long input, or able to warn or raise whatever the bytes are.
-_NO_CHARSETS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"})
-_TORN = frozenset({"unexpected end of data", "incomplete multibyte sequence", "truncated data"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,29 +121,6 @@ def decode_words(text: str) -> str:
             pending, charset = b"", match[1].lower()
         pending, end = pending + raw, match.end()
     return "".join([*out, decode_text(pending, charset), text[end:]])
-
-
-def decode_text(raw: bytes, charset: str) -> str:
-    """Return the text of some bytes; an unknown or wrong charset falls back, nothing raises.
-
-    A character torn by the end of the bytes is left out.
-    """
-    for name in (charset, "utf-8"):
-        try:
-            known = codecs.lookup(name).name
-        except (LookupError, ValueError):
-            continue
-        # WHATWG: who says Latin-1 or ASCII means Windows-1252, unless it is UTF-8 after all.
-        if known in _NO_CHARSETS or known in {"iso8859-1", "ascii"}:
-            continue
-        try:
-            return raw.decode(known)
-        except UnicodeDecodeError as error:
-            if name == charset and error.reason in _TORN:
-                return raw[: error.start].decode(known, "replace")
-        except (LookupError, ValueError):
-            continue
-    return raw.decode("cp1252", "replace")
 
 
 def _word_bytes(encoding: str, encoded: str) -> bytes | None:

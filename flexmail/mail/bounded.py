@@ -12,7 +12,7 @@ from email.parser import BytesFeedParser
 from email.policy import Compat32, Policy
 from typing import cast
 
-from flexmail.mail.address import decode_text
+from flexmail.mail.charset import decode_text
 
 MAX_BYTES = 1 << 20
 MAX_HEADER_BYTES = 64 << 10

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from lxml import etree
@@ -18,12 +20,12 @@ from flexmail.mail.markup import (
     BLOCKS,
     CELLS,
     DROPPED,
-    HISTORY_STARTS,
-    PARAGRAPHS,
-    QUOTE_CLASSES,
+    QUOTES,
     SIGNATURES,
     STRUCK,
-    is_one_of,
+    is_set_off,
+    names,
+    starts_history,
 )
 from flexmail.mail.visibility import (
     DECORATIONS,
@@ -38,7 +40,6 @@ from flexmail.mail.visibility import (
 MAX_STYLE_RULES = 2000
 # What lies below this many elements is not read: no answer needs them.
 MAX_ELEMENTS = 50_000
-
 _RULE = "-" * 32
 _SIGNATURE = "-- "
 _SPACES = re.compile(r"[ \t\r\n\f]+")
@@ -57,10 +58,11 @@ class _Place:
     spaced: bool = False
 
 
+@lru_cache(maxsize=2)  # a reply and what it answers are both looked at more than once
 def visible_text(html: str) -> str:
     """Return the visible lines of an HTML mail; a quoted line starts with "> ".
 
-    Never raises on bad HTML: whatever libxml2 makes of it is read.
+    Raises nothing but MemoryError: whatever libxml2 makes of bad HTML is read.
     """
     page = _Page()
     target: Any = page  # lxml's stubs ask for methods that lxml does not need
@@ -68,10 +70,10 @@ def visible_text(html: str) -> str:
     # A NUL would end the page for libxml2.
     raw = html.replace("\0", "\ufffd").encode("utf-8", "replace")
     parser.feed(raw or b" ")
-    try:
+    with suppress(etree.XMLSyntaxError):  # nothing but white space
         parser.close()
-    except etree.XMLSyntaxError:  # nothing but white space
-        return ""
+    if any(error.type == etree.ErrorTypes.ERR_NO_MEMORY for error in parser.feed_error_log):
+        raise MemoryError  # libxml2 took the page to end there, and says nothing else
     return page.text()
 
 
@@ -93,9 +95,10 @@ class _Page:
         if self._elements > MAX_ELEMENTS:
             return
         around = self._places[-1]
+        named = names(attributes)
         if not around.dropped:
-            self._announce(tag, attributes)
-        place = self._enter(tag, attributes, around)
+            self._announce(tag, attributes, named)
+        place = self._enter(tag, attributes, named, around)
         self._places.append(place)
         if place.struck and not around.struck:
             self._write("~", place)
@@ -136,7 +139,7 @@ class _Page:
     def text(self) -> str:
         return "\n".join(self._lines)
 
-    def _enter(self, tag: str, attributes: Mapping[str, str], around: _Place) -> _Place:
+    def _enter(self, tag: str, attributes: Mapping[str, str], named: str, around: _Place) -> _Place:
         style = declarations(attributes.get("style", ""))
         line_through = any("line-through" in style.get(name, "") for name in DECORATIONS)
         return replace(
@@ -144,20 +147,19 @@ class _Page:
             tag=tag,
             look=look_of(attributes, self._rules, tag, around.look),
             dropped=around.dropped or tag in DROPPED,
-            quoted=around.quoted or tag == "blockquote" or is_one_of(attributes, QUOTE_CLASSES),
+            quoted=around.quoted or tag == "blockquote" or bool(QUOTES.search(named)),
             struck=around.struck or tag in STRUCK or line_through,
-            # Outlook's paragraphs are lines.
-            spaced=tag in PARAGRAPHS and not is_one_of(attributes, ("mso",)),
+            spaced=is_set_off(tag, attributes, named),
             keeps_lines=(around.keeps_lines or tag == "pre")
             if "white-space" not in style
             else style["white-space"].startswith(("pre", "break-spaces")),
         )
 
-    def _announce(self, tag: str, attributes: Mapping[str, str]) -> None:
+    def _announce(self, tag: str, attributes: Mapping[str, str], named: str) -> None:
         """Write what an element itself stands for, before anything inside it."""
         if tag in BLOCKS:
             self._break()
-        if is_one_of(attributes, HISTORY_STARTS):
+        if starts_history(attributes, named):
             self._break()
             self._history = True
         if tag == "br":
@@ -166,7 +168,7 @@ class _Page:
             self._add(_RULE)
         elif tag in CELLS:
             self._write(" ", self._places[-1])
-        if is_one_of(attributes, SIGNATURES) or "data-signatureblock" in attributes:
+        if SIGNATURES.search(named) or "data-signatureblock" in attributes:
             self._break()
             self._add(_SIGNATURE)
 

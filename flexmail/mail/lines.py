@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 MAX_LINES = 2000
 # How much of a line the recognisers look at.
 MAX_SEEN = 300
 # Clients break lines from here on: a shorter line was ended by its author.
 WRAP_WIDTH = 60
+
+# A time of day, and a year: what attributions and headers of mail hold.
+CLOCK = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d|[.:/-]\d{4})")
+YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -23,6 +28,25 @@ def split_lines(text: str) -> list[str]:
 def is_blank(line: str) -> bool:
     """Tell whether nothing shows on a line; characters without width show nothing."""
     return all(char.isspace() or unicodedata.category(char) == "Cf" for char in line)
+
+
+def next_written(lines: Sequence[str], at: int) -> int:
+    """Return the first line at or below `at` that is not blank; the end if there is none."""
+    while at < len(lines) and is_blank(lines[at]):
+        at += 1
+    return at
+
+
+def bare(line: str) -> str:
+    """Return a line without the characters that only steer how it shows, and with plain spaces.
+
+    For recognising what a client wrote, which embeds names in marks of direction; never for words
+    that decide.
+    """
+    if line.isascii():
+        return line
+    kept = (char for char in line if unicodedata.category(char) != "Cf")
+    return "".join(" " if char.isspace() and char != "\n" else char for char in kept)
 
 
 def may_be_wrapped(line: str, following: str) -> bool:

@@ -1,114 +1,11 @@
-"""What mail clients and people write around an answer, in the languages of their users.
+"""What people and gateways write around an answer, in the languages of their users.
 
-Lists only: how they are used stands in `quote` and `reply`. Everything is in lower case. A phrase
-that is missing here costs a comment some stray lines; it never turns anything into a decision.
+Lists only: how they are used stands in `openings`, `reply` and `signature`. Everything is in lower
+case. A phrase that is missing here costs a comment some stray lines; it never makes a decision.
 """
 # ruff: noqa: RUF001
 
 from __future__ import annotations
-
-# "On Monday Bob wrote:" - what such a line says, and what it may start with.
-_WROTE = (
-    "wrote writes said schrieb geschrieben écrit écrite escribió escrito escreveu scritto scrive"
-    " scrisse schreef geschreven skrev skriver kirjoitti napisał napisała napisał(a) pisze napsal"
-    " napsala napsal(a) napísal napísala írta scris написал написала написал(а) пишет написав"
-    " пише έγραψε yazdı"
-)
-WROTE = frozenset(_WROTE.split())
-WROTE_UNSPACED = ("写道", "寫道", "のメール", "さんが書きました", "님이 작성")
-OPENERS = (
-    *("on", "am", "le", "el", "il", "in data", "il giorno", "op", "em", "no dia", "den", "d."),
-    *("på", "w dniu", "dnia", "dne", "dňa", "kl.", "в", "у", "στις", "în", "message du"),
-)
-
-# The lines of a forwarded or answered mail's header, by what they say.
-HEADER_LABELS: dict[str, tuple[str, ...]] = {
-    "from": (
-        *("from", "von", "de", "da", "van", "fra", "från", "lähettäjä", "od", "odesílatel"),
-        *("expéditeur", "remitente", "mittente", "afzender", "nadawca", "feladó", "kimden"),
-        *("от", "від", "от кого", "差出人", "送信者", "发件人", "寄件者", "寄件人", "보낸 사람"),
-    ),
-    "date": (
-        *("date", "sent", "on", "gesendet", "datum", "envoyé", "envoyé le", "enviado", "fecha"),
-        *("enviado el", "enviada em", "enviado em", "enviada", "data", "inviato", "data invio"),
-        *("verzonden", "sendt", "dato", "skickat", "datum", "lähetetty", "päivämäärä", "päiväys"),
-        *("wysłano", "wysłane", "odesláno", "отправлено", "дата", "надіслано", "küldve", "dátum"),
-        *(
-            "elküldve",
-            "message du",
-            "送信日時",
-            "日付",
-            "日時",
-            "发送时间",
-            "发送日期",
-            "日期",
-            "時間",
-        ),
-        *("寄件日期", "보낸 날짜", "gönderildi", "gönderilme tarihi", "tarih"),
-    ),
-    "to": (
-        *("to", "an", "à", "a", "para", "per", "aan", "til", "till", "vastaanottaja", "kenelle"),
-        *("do", "komu", "кому", "címzett", "kime", "宛先", "收件人", "收件者", "받는 사람"),
-    ),
-    "copy": (
-        *(
-            "cc",
-            "bcc",
-            "kopie",
-            "copie",
-            "copie à",
-            "kopia",
-            "kopi",
-            "copia",
-            "dw",
-            "копия",
-            "抄送",
-        ),
-    ),
-    "subject": (
-        *("subject", "betreff", "objet", "asunto", "assunto", "oggetto", "onderwerp", "emne"),
-        *("ämne", "aihe", "temat", "předmět", "predmet", "тема", "tárgy", "konu", "件名", "主题"),
-        *("主題", "主旨", "제목"),
-    ),
-    "reply": ("reply-to", "antwort an", "répondre à", "responder a", "rispondi a", "svar til"),
-}
-
-# The start of a line by which a client signs, as in "Sent from my phone".
-CLIENT_SIGNATURES = (
-    *(
-        "sent from",
-        "sent with",
-        "sent via",
-        "sent by",
-        "sent using",
-        "sent on the",
-        "get outlook for",
-    ),
-    *("von meinem", "von meiner", "gesendet von", "gesendet mit", "gesendet über", "gesendet aus"),
-    *("diese nachricht wurde von", "envoyé de", "envoyé depuis", "envoyé à partir", "envoyé avec"),
-    *("envoyé par", "envoyé via", "télécharger outlook", "provenance :", "enviado desde"),
-    *("enviado con", "enviado do", "enviado da", "enviado de", "enviado pelo", "enviado via"),
-    *("enviado a partir", "obtener outlook", "obter o outlook", "inviato da", "inviato con"),
-    *("scarica outlook", "verzonden vanaf", "verzonden met", "verzonden vanuit", "verstuurd vanaf"),
-    *("verstuurd met", "outlook voor", "sendt fra", "sendt via", "sendt med", "hent outlook"),
-    *("skickat från", "skickat via", "skickades från", "hämta outlook", "lähetetty"),
-    *("hanki outlook", "wysłane z", "wysłano z", "pobierz outlook", "odesláno z", "отправлено с"),
-    *(
-        "отправлено из",
-        "надіслано з",
-        "küldve",
-        "iphoneから",
-        "ipadから",
-        "androidから",
-        "发自我的",
-    ),
-    *("發自我的", "从我的", "從我的", "寄自我的", "나의", "内 "),
-)
-FORWARD_INTRODUCTIONS = (
-    *("begin forwarded message", "anfang der weitergeleiteten", "début du message", "inicio del"),
-    *("início da mensagem", "inizio messaggio inoltrato", "begin doorgestuurd bericht"),
-    *("videresendt besked", "vidarebefordrat brev", "videresendt melding"),
-)
 
 # A line by itself that only says hello, or goodbye.
 GREETINGS = (
@@ -136,15 +33,91 @@ GOODBYES = (
     *("s pozdravem", "děkuji", "üdvözlettel", "köszönettel", "с уважением", "спасибо", "з повагою"),
     *("дякую", "谢谢", "よろしくお願いします", "よろしくお願いいたします", "以上", "以上です"),
 )
-NAMELESS = frozenset({"all", "both", "everyone", "everybody", "folks", "team", "there", "zusammen"})
+_NAMELESS = (
+    "all both everyone everybody folks team there zusammen alle allemaal tous todos tutti sir madam"
+    " or sirs colleagues"
+)
+NAMELESS = frozenset(_NAMELESS.split())
+AND = frozenset({*("and", "und", "et", "y", "e", "en", "og", "och", "ja", "i"), *"&/+"})
+HONORIFICS = ("さん", "様", "さま", "先生", "님")
 # What a gateway puts above a mail from outside: how it starts, and what it then says.
 BANNER_STARTS = (
-    *("caution", "external", "warning", "attention", "notice", "this email originated", "achtung"),
-    *("vorsicht", "extern", "avertissement", "atención", "attenzione", "let op"),
+    *("caution", "external", "warning", "attention", "notice", "alert", "important", "stop"),
+    *("be careful", "security notice", "this email", "this e-mail", "this message", "this mail"),
+    *("this sender", "the sender of this", "you don't often get", "some people who received"),
+    *("achtung", "vorsicht", "warnung", "hinweis", "extern", "diese e-mail", "diese nachricht"),
+    *("sie erhalten nicht", "avertissement", "prudence", "ce message", "ce courriel", "cet e-mail"),
+    *("vous ne recevez pas souvent", "vous n'obtenez pas souvent", "atención", "precaución"),
+    *("advertencia", "cuidado", "este correo", "este mensaje", "atenção", "aviso", "este e-mail"),
+    *("esta mensagem", "você não costuma", "attenzione", "avviso", "questa e-mail", "questa mail"),
+    *("questo messaggio", "non si ricevono spesso", "let op", "waarschuwing", "deze e-mail"),
+    *("dit bericht", "u ontvangt niet vaak", "advarsel", "bemærk", "denne e-mail", "denne mail"),
+    *("du får ikke ofte", "varning", "obs", "detta meddelande", "du får inte ofta", "varoitus"),
+    *("huomio", "tämä viesti", "uwaga", "ostrzeżenie", "ta wiadomość", "nieczęsto otrzymujesz"),
+    *("upozornění", "pozor", "figyelem", "внимание", "увага", "dikkat", "uyarı", "注意", "警告"),
+    *("外部", "【外部", "주의", "[외부"),
 )
 BANNER_PHRASES = (
     *("originated from outside", "originated outside", "from outside", "external sender"),
-    *("external email", "external e-mail", "external mail", "[external]", "externe e-mail"),
-    *("externen absender", "externer absender", "außerhalb", "expéditeur externe", "extérieur"),
-    *("remitente externo", "mittente esterno", "externe afzender", "van buiten"),
+    *("external email", "external e-mail", "external mail", "external source", "external address"),
+    *("external message", "[external]", "outside of the org", "outside the org", "outside of our"),
+    *("outside our org", "outside your org", "outside of your", "outside the company"),
+    *("recognize the sender", "recognise the sender", "know the sender", "verify the sender"),
+    *("unverified sender", "don't often get email from", "learn why this is important"),
+    *(
+        "aka.ms/learnaboutsenderidentification",
+        "externe e-mail",
+        "externe mail",
+        "externen absender",
+    ),
+    *(
+        "externer absender",
+        "externem absender",
+        "außerhalb",
+        "nicht oft e-mails",
+        "extern gesendet",
+    ),
+    *("expéditeur externe", "extérieur", "l'externe", "pas souvent", "remitente externo"),
+    *("externo", "fuera de", "con frecuencia", "remetente externo", "fora da", "com frequência"),
+    *("mittente esterno", "esterna", "all'esterno", "spesso messaggi", "externe afzender"),
+    *("van buiten", "buiten de", "niet vaak e-mail", "ekstern", "uden for", "ikke ofte"),
+    *("utanför", "extern avsändare", "inte ofta", "ulkopuol", "spoza", "zewnętrzn", "mimo org"),
+    *("externí", "külső", "внешн", "зовнішн", "за пределами", "dışından", "harici", "外部"),
+    *("组织外", "組織外", "외부"),
+)
+# What is added below a mail by rule or by law: how it starts, and of what it then speaks.
+DISCLAIMER_STARTS = (
+    *("this e-mail", "this email", "this mail", "this message", "this communication"),
+    *("this transmission", "this electronic", "the information", "the content", "the contents"),
+    *("confidential", "privileged", "disclaimer", "important notice", "legal notice", "notice:"),
+    *("note:", "if you are not the intended", "if you have received this", "any views"),
+    *("please consider the environment", "please think", "before printing", "scanned by"),
+    *("virus-free", "no virus", "checked by", "email disclaimer", "diese e-mail", "diese email"),
+    *("diese mail", "diese nachricht", "der inhalt dieser", "die in dieser", "vertraulichkeit"),
+    *("haftungsausschluss", "wichtiger hinweis", "hinweis:", "bitte denken sie", "virenfrei"),
+    *("ce message", "ce courriel", "cet e-mail", "cet email", "ce mail", "les informations"),
+    *("le contenu de ce", "avis de confidentialité", "pensez à", "l'absence de virus"),
+    *("garanti sans virus", "sans virus", "este mensaje", "este correo", "la información"),
+    *("aviso de confidencialid", "aviso legal", "antes de imprimir", "libre de virus"),
+    *("esta mensagem", "este e-mail", "este email", "as informações", "livre de vírus"),
+    *("questo messaggio", "questa e-mail", "questa email", "le informazioni", "il presente"),
+    *("il contenuto di", "avviso di riservatezza", "prima di stampare", "privo di virus"),
+    *("dit bericht", "deze e-mail", "de informatie", "de inhoud van", "denk aan het milieu"),
+    *("virusvrij", "denne e-mail", "denne mail", "denne meddelelse", "denne e-post"),
+    *("denne besked", "detta meddelande", "detta e-post", "tämä viesti", "tämä sähköposti"),
+    *("niniejsza wiadomość", "ta wiadomość", "treść tej", "tato zpráva", "tento e-mail"),
+    *("táto správa", "ez az üzenet", "ez az e-mail", "jelen üzenet", "acest mesaj"),
+    *("это сообщение", "данное сообщение", "информация", "це повідомлення", "bu e-posta"),
+    *("bu mesaj", "bu elektronik", "αυτό το", "το παρόν", "このメールは", "本メールは", "本邮件"),
+    *("此邮件", "本電子郵件", "이 메일은", "본 메일은"),
+)
+DISCLAIMER_WORDS = (
+    *("confidential and", "is confidential", "are confidential", "be confidential", "privileged"),
+    *("intended recipient", "intended solely", "intended only", "received this", "virus"),
+    *("confidential information", "before printing", "vertraulich", "virenfrei", "confidentiel"),
+    *("confidencia", "riservat", "vertrouwelijk", "fortrolig", "konfidentiel", "luottamuksel"),
+    *("poufn", "důvěrn", "dôvern", "bizalmas", "confidenț", "конфиденциальн", "конфіденційн"),
+    *("εμπιστευτικ", "gizli", "機密", "机密", "保密", "비밀", "umwelt", "environnement"),
+    *("medio ambiente", "meio ambiente", "het milieu", "vírus", "antes de imprimir"),
+    *("prima di stampare",),
 )

@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from flexmail.mail.address import (
     Mailbox,
-    decode_text,
     decode_words,
     is_safe_header,
     normalise,
     parse_mailbox,
     sole_author,
 )
+from flexmail.mail.charset import decode_text
 
 BOB = "bob@corp.test"
 

@@ -26,7 +26,7 @@ from flexmail.mail.html import visible_text
         ('<div style="white-space: pre-wrap">Approve\nfine</div>', "Approve\nfine"),
         (
             "<table><tr><td>Approve</td><td>not</td></tr><tr><td>x</td></tr></table>",
-            "Approve not\nx",
+            "Approve not\nx\n",
         ),
         ("<ul><li>Approve</li><li>fine</li></ul>", "Approve\nfine"),
         ("a&nbsp;b &amp; c &#1087;&lt;x&gt;", "a b & c п<x>"),
