@@ -24,7 +24,8 @@ _NEGATIONS_AND_CONDITIONS = (
     " mustnt shouldnt wasnt wont wouldnt"
 )
 NEGATIONS = frozenset(_NEGATIONS_AND_CONDITIONS.split())
-_ALONE = frozenset({"yes", "no"})
+# These decide only where nothing else stands on their line.
+ALONE = frozenset({"yes", "no"})
 _FIRST_WORD = re.compile(
     r"(?P<star>\*{0,2})(?P<word>[A-Za-z]{1,40})(?P<end>[.!?,:–—-]{0,20})(?P=star)"
     r"(?P<more>[.!?,:–—-]{0,20})(?P<rest>.*)",
@@ -108,7 +109,7 @@ def decide(lines: Sequence[str], words: Words) -> Decision:
         reason = "The first line holds characters that do not show or that imitate letters."
         return Decision(None, reason, has_word=True)
     rest = found["rest"].strip()
-    if word in _ALONE and ("?" in line or rest.strip(_MARKS)):
+    if word in ALONE and ("?" in line or rest.strip(_MARKS)):
         reason = f"The word {word!r} decides only when it stands alone on its line."
         return Decision(None, reason, has_word=True)
     set_off = bool(not rest or found["end"] or found["more"] or _SEPARATOR.match(rest))
@@ -126,9 +127,19 @@ def says_any(line: str, among: frozenset[str]) -> bool:
     return not among.isdisjoint(_TOKEN.findall(line.lower()))
 
 
-def stands_alone(line: str, among: frozenset[str]) -> bool:
-    """Tell whether a line is nothing but one of the words, with or without marks around it."""
-    return line.strip(_MARKS).lower() in among
+def plain_letters(text: str) -> str:
+    """Return text in lower case and without the letters' and apostrophes' typographic forms."""
+    text = text.translate(_APOSTROPHES)
+    if not text.isascii():
+        # One by one: normalising a long run of combining marks takes quadratic time.
+        text = "".join(unicodedata.normalize("NFKC", char) for char in text)
+    return text.lower()
+
+
+def negates(plain: str) -> bool:
+    """Tell whether a negation or a condition stands in a text of plain letters."""
+    tokens = set(_TOKEN.findall(plain))
+    return not tokens.isdisjoint(NEGATIONS) or any(token.endswith("n't") for token in tokens)
 
 
 def _ends_word(found: re.Match[str]) -> bool:
@@ -163,14 +174,11 @@ def _unbroken(lines: Sequence[str]) -> str:
 
 def _doubt(line: str, words: Words) -> str:
     """Say why an approving line is not clean, or nothing."""
-    # One by one: normalising a long run of combining marks takes quadratic time.
-    plain = "".join(unicodedata.normalize("NFKC", char) for char in line.translate(_APOSTROPHES))
-    plain = plain.lower()
-    tokens = set(_TOKEN.findall(plain))
+    plain = plain_letters(line)
     if not _QUESTION_MARKS.isdisjoint(line) or "?" in plain:
         return "The line that approves also asks something."
-    if not tokens.isdisjoint(NEGATIONS) or any(token.endswith("n't") for token in tokens):
+    if negates(plain):
         return "The line that approves also holds a negation or a condition."
-    if not tokens.isdisjoint(words.reject):
+    if says_any(plain, words.reject):
         return "The line that approves also holds a word that rejects."
     return ""

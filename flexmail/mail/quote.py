@@ -9,26 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from flexmail.mail.attribution import attribution_start
+from flexmail.mail.headings import is_drawn, starts_history
 from flexmail.mail.lines import MAX_LINES, MAX_SEEN, is_blank, may_be_wrapped, split_lines
-from flexmail.mail.phrases import (
-    CLIENT_SIGNATURES,
-    FORWARD_INTRODUCTIONS,
-    HEADER_LABELS,
-)
-
-_MAX_TITLE = 100
-_MAX_SIGNATURE = 120
-_HEADER_LINES = 7
+from flexmail.mail.signature import starts_signature
 
 _MARKER = re.compile(r"\*{5,}|Reference: ?FM-")
-_LABEL = re.compile(r"[\s>*_]{0,20}([^\W\d_][^:\uff1a*_]{0,30}?)[\s*_]{0,6}[:\uff1a]")
-_LABELS = {label: kind for kind, labels in HEADER_LABELS.items() for label in labels}
-
-_STROKES = frozenset({"---", "___", "===", "———"})
 
 Kind = Literal["marker", "quote", "attribution", "header", "rule", "signature"]
 
@@ -44,10 +33,14 @@ class Boundary:
 
 @dataclass(frozen=True, slots=True)
 class OwnLines:
-    """What the author wrote; `under_quote` when it stands below the mail it answers."""
+    """What the author wrote; `under_quote` when it stands below the mail it answers.
+
+    `boundary` is the first in the text, whether the author wrote above or below it.
+    """
 
     lines: tuple[str, ...] = ()
     under_quote: bool = False
+    boundary: Boundary | None = None
 
 
 def own_lines(text: str) -> OwnLines:
@@ -61,8 +54,8 @@ def own_lines(text: str) -> OwnLines:
         return OwnLines(tuple(lines))
     above = lines[: first.start]
     if not all(map(is_blank, above)):
-        return OwnLines(tuple(above))
-    return _below_quote(lines, first)
+        return OwnLines(tuple(above), boundary=first)
+    return replace(_below_quote(lines, first), boundary=first)
 
 
 def find_boundary(lines: Sequence[str], begin: int) -> Boundary | None:
@@ -78,10 +71,10 @@ def _below_quote(lines: list[str], first: Boundary) -> OwnLines:
     if first.kind == "attribution":
         at = _skip_blank(lines, first.end + 1)
     quote_starts = at
-    while at < len(lines) and _is_quote(lines[at]):
+    while at < len(lines) and is_quoted(lines[at]):
         at += 1
         below = _skip_blank(lines, at)
-        if below < len(lines) and _is_quote(lines[below]):
+        if below < len(lines) and is_quoted(lines[below]):
             at = below
     below = _skip_blank(lines, at)
     if at == quote_starts or below == len(lines):
@@ -104,18 +97,19 @@ def _skip_blank(lines: list[str], at: int) -> int:
     return at
 
 
-def _is_quote(line: str) -> bool:
+def is_quoted(line: str) -> bool:
+    """Tell whether a line bears the mark of a quote (RFC 3676, section 4.5)."""
     return line.lstrip().startswith(">")
 
 
 def _closes_address(lines: Sequence[str], at: int, begin: int) -> bool:
     """Tell whether the ">" at the start of a line ends an address that the line above began."""
     above = lines[at - 1] if at > begin else ""
-    return not _is_quote(above) and above.count("<") > above.count(">")
+    return not is_quoted(above) and above.count("<") > above.count(">")
 
 
 def _is_history(line: str) -> bool:
-    return _is_quote(line) or bool(_MARKER.match(line.lstrip()[:MAX_SEEN]))
+    return is_quoted(line) or bool(_MARKER.match(line.lstrip()[:MAX_SEEN]))
 
 
 def _boundary_at(lines: Sequence[str], at: int, begin: int) -> Boundary | None:
@@ -125,49 +119,13 @@ def _boundary_at(lines: Sequence[str], at: int, begin: int) -> Boundary | None:
         kind = "marker"
     elif line.startswith(">") and not _closes_address(lines, at, begin):
         kind = "quote"
-    elif _is_rule(line):
+    elif is_drawn(line):
         kind = "rule"
-    elif line in {"--", "—"} or _is_client_signature(lines, at, begin):
+    elif starts_signature(lines, at, begin):
         kind = "signature"
-    elif _starts_header(lines, at):
+    elif starts_history(lines, at, begin):
         kind = "header"
     if kind:
         return Boundary(kind, at, at)
     start = attribution_start(lines, at, begin)
     return None if start is None else Boundary("attribution", start, at)
-
-
-def _is_rule(line: str) -> bool:
-    """Tell whether a line is drawn, alone or on both sides of a title."""
-    title = line.strip("-_=~–— ")
-    if not title:
-        return len(line) > 2
-    return line[:3] in _STROKES and line[-3:] in _STROKES and len(title) <= _MAX_TITLE
-
-
-def _is_client_signature(lines: Sequence[str], at: int, begin: int) -> bool:
-    line = lines[at].strip().lower()
-    if len(line) > _MAX_SIGNATURE:
-        return False
-    if line.startswith(FORWARD_INTRODUCTIONS) and line.endswith(":"):
-        return True
-    stands_alone = at == begin or is_blank(lines[at - 1])
-    return stands_alone and line.startswith(CLIENT_SIGNATURES)
-
-
-def _starts_header(lines: Sequence[str], at: int) -> bool:
-    """Tell whether a block like "From: … Sent: … To: …" starts here."""
-    if _label(lines[at]) is None:
-        return False
-    kinds = set()
-    for line in lines[at : at + _HEADER_LINES]:
-        if is_blank(line):
-            break
-        kinds.add(_label(line))
-    kinds.discard(None)
-    return "from" in kinds and len(kinds) >= 2
-
-
-def _label(line: str) -> str | None:
-    found = _LABEL.match(line[:80])
-    return _LABELS.get(found[1].strip().lower()) if found else None

@@ -8,45 +8,60 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from flexmail.mail.decision import (
     DEFAULT_WORDS,
-    NEGATIONS,
     Verdict,
     Words,
     decide,
+    negates,
     parse_words,
-    says_any,
-    stands_alone,
+    plain_letters,
 )
 from flexmail.mail.html import visible_text
-from flexmail.mail.lines import is_blank
+from flexmail.mail.lines import is_blank, next_written, split_lines
+from flexmail.mail.openings import below_opening
+from flexmail.mail.ours import Sent, quote_ours
 from flexmail.mail.parse import Parsed
-from flexmail.mail.phrases import BANNER_PHRASES, BANNER_STARTS, GOODBYES, GREETINGS, NAMELESS
-from flexmail.mail.quote import own_lines
+from flexmail.mail.phrases import GOODBYES
+from flexmail.mail.quote import Kind, OwnLines, is_quoted, own_lines
+from flexmail.mail.second_thoughts import taken_back
 
 __all__ = ["DEFAULT_WORDS", "Reading", "Words", "author_text", "parse_words", "read"]
 
 MAX_COMMENT = 10_000
 
 _MAX_SHOWN = 200
-_MAX_GREETING = 50
-_MAX_NAMES = 3
-_MAX_BANNER_LINES = 6
+_MAX_REST = 4000
 _MAX_LINES_AFTER_GOODBYE = 4
 
+_STARTS: dict[Kind, str] = {
+    "marker": "the lines that are not to be changed start",
+    "quote": "a quote starts",
+    "attribution": "a line that introduces a quote stands here",
+    "header": "the header of another mail starts",
+    "rule": "a line is drawn",
+    "signature": "a signature starts",
+}
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an answer says; `reason` tells why, in a sentence, and `words_read` on which words."""
+    """What an answer says; `reason` tells why, in a sentence, and `words_read` on which words.
+
+    `cut_off` says where the author's own words ended, and by what, for people; `own_text` are those
+    words, `rest` the beginning of what follows them.
+    """
 
     verdict: Verdict | None
     comment: str
     reason: str
     words_read: str
+    cut_off: str = ""
+    own_text: str = field(default="", repr=False, compare=False)
+    rest: str = field(default="", repr=False, compare=False)
 
 
 def author_text(plain: str) -> str:
@@ -54,28 +69,67 @@ def author_text(plain: str) -> str:
     return "\n".join(own_lines(plain).lines).strip("\n")
 
 
-def read(parsed: Parsed, words: Words) -> Reading:
-    """Read the answer in a mail; parts that read differently decide nothing."""
+def read(parsed: Parsed, words: Words, sent: Sent | None = None) -> Reading:
+    """Read the answer in a mail; parts that read differently decide nothing.
+
+    Args:
+        sent: the notification that the mail answers, if we know it; no line of it is the author's.
+    """
     texts = [parsed.plain or "", visible_text(parsed.html) if parsed.html else ""]
-    readings = [_read_text(text, words) for text in texts if not is_blank(text)]
+    readings = [_read_text(text, words, sent) for text in texts if not is_blank(text)]
     if not readings:
         return Reading(None, "", "The mail holds no text.", "")
     first, last = readings[0], readings[-1]
     if first.verdict != last.verdict:
         reason = "The plain text and the HTML text of the mail do not say the same."
-        return Reading(None, "", reason, first.words_read or last.words_read)
+        words_read = first.words_read or last.words_read
+        return replace(first, verdict=None, comment="", reason=reason, words_read=words_read)
     return first
 
 
-def _read_text(text: str, words: Words) -> Reading:
-    own = own_lines(text)
+def _read_text(text: str, words: Words, sent: Sent | None) -> Reading:
+    marked = quote_ours(text, sent) if sent else text
+    own = own_lines(marked)
+    below = [] if own.under_quote else split_lines(marked)[len(own.lines) :]
+    reading = _read_own(own, words)
+    if reading.verdict == "approve" and own.under_quote and _is_doubted(own, marked, words):
+        reason = "The line above the quote may be the author's, and does not approve."
+        reading = replace(reading, verdict=None, comment="", reason=reason)
+    return replace(
+        reading,
+        cut_off=_cut_off(own, split_lines(text)),
+        own_text="\n".join(own.lines).strip("\n")[:MAX_COMMENT],
+        rest="\n".join(below)[:_MAX_REST],
+    )
+
+
+def _is_doubted(own: OwnLines, text: str, words: Words) -> bool:
+    """Tell whether what introduces the quote above an answer may be an answer itself."""
+    if own.boundary is None or own.boundary.kind != "attribution":
+        return False
+    heading = " ".join(split_lines(text)[own.boundary.start : own.boundary.end + 1])
+    return bool(taken_back([heading], words)) or negates(plain_letters(heading))
+
+
+def _cut_off(own: OwnLines, lines: Sequence[str]) -> str:
+    """Say where the author's words ended in a text of these lines."""
+    if own.boundary is None:
+        return "The author's words go on to the end of the text."
+    number, what = own.boundary.start, _STARTS[own.boundary.kind]
+    if own.boundary.kind == "quote" and not is_quoted("".join(lines[number : number + 1])):
+        what = "what flexmail sent starts"
+    below = "; the author's words stand below it" if own.under_quote else ""
+    return f"Line {number + 1}: {what}{below}."
+
+
+def _read_own(own: OwnLines, words: Words) -> Reading:
     lines = list(own.lines)
-    at = _next_written(lines, 0)
+    at = next_written(lines, 0)
     if at == len(lines):
         return Reading(None, "", "Nothing was written above the quoted mail.", "")
     decision = decide(lines[at:], words)
     must_be_set_off = own.under_quote
-    if not decision.has_word and (below := _below_opening(lines, at, words)) < len(lines):
+    if not decision.has_word and (below := below_opening(lines, at, words)) < len(lines):
         at, must_be_set_off = below, True
         decision = decide(lines[at:], words)
     shown = lines[at].strip()[:_MAX_SHOWN]
@@ -84,61 +138,10 @@ def _read_text(text: str, words: Words) -> Reading:
     if must_be_set_off and not decision.set_off:
         reason = "Below a greeting or a quote, a comment on the same line needs a mark before it."
         return Reading(None, "", reason, shown)
-    if decision.verdict == "approve" and any(
-        stands_alone(line, words.reject) for line in lines[at + 1 :]
-    ):
-        return Reading(None, "", "A word that rejects stands below the one that approves.", shown)
+    if decision.verdict == "approve" and (doubt := taken_back(lines[at + 1 :], words)):
+        return Reading(None, "", doubt, shown)
     comment = _comment(decision.comment, lines[at + 1 :])
     return Reading(decision.verdict, comment, decision.reason, shown)
-
-
-def _next_written(lines: Sequence[str], at: int) -> int:
-    while at < len(lines) and is_blank(lines[at]):
-        at += 1
-    return at
-
-
-def _below_opening(lines: Sequence[str], at: int, words: Words) -> int:
-    """Return the first line written below a gateway's banner and a greeting; the end if neither."""
-    said = words.approve | words.reject | NEGATIONS
-    after_banner = _after_banner(lines, at, words)
-    begin = _next_written(lines, after_banner)
-    if begin < len(lines) and _is_greeting(lines[begin]) and not says_any(lines[begin], said):
-        return _next_written(lines, begin + 1)
-    return begin if after_banner > at else len(lines)
-
-
-def _after_banner(lines: Sequence[str], at: int, words: Words) -> int:
-    """Return the blank line that ends a banner starting at `at`, or `at`."""
-    if not lines[at].lower().lstrip(" [(*!").startswith(BANNER_STARTS):
-        return at
-    end = at
-    while end < len(lines) and not is_blank(lines[end]):
-        end += 1
-    text = " ".join(lines[at:end][:_MAX_BANNER_LINES]).lower()
-    is_banner = (
-        end - at <= _MAX_BANNER_LINES
-        and any(phrase in text for phrase in BANNER_PHRASES)
-        and not says_any(text, words.approve | words.reject)
-    )
-    return end if is_banner and end < len(lines) else at
-
-
-def _is_greeting(line: str) -> bool:
-    """Tell whether a line is "Hello", alone or with names: capitalised, or "all" and the like."""
-    said = line.strip().rstrip(" ,.!")
-    hello = next((hello for hello in GREETINGS if _starts_with_word(said.lower(), hello)), None)
-    if hello is None or len(said) > _MAX_GREETING:
-        return False
-    names = said[len(hello) :].split()
-    return len(names) <= _MAX_NAMES and all(
-        name.lower() in NAMELESS or (name[0].isupper() and name.strip(".").isalpha())
-        for name in names
-    )
-
-
-def _starts_with_word(text: str, word: str) -> bool:
-    return text.startswith(word) and text[len(word) : len(word) + 1] in {"", " "}
 
 
 def _comment(head: str, below: Sequence[str]) -> str:

@@ -4,19 +4,21 @@ import email
 from datetime import UTC, datetime, timedelta, timezone
 from email.message import EmailMessage
 from email.policy import default
+from email.utils import getaddresses
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from flexmail.mail.address import Mailbox, decode_words
+from flexmail.mail.address import Mailbox, decode_words, parse_mailbox, sole_author
 from flexmail.mail.compose import (
     MARKER_ABOVE,
     MARKER_BELOW,
     OutgoingContent,
     compose,
+    header_lines,
     mailto,
     reference_block,
     reply_body,
@@ -43,6 +45,19 @@ def written(**changes: Any) -> bytes:
 
 def read_back(raw: bytes) -> EmailMessage:
     return email.message_from_bytes(raw, policy=default)
+
+
+def test_headers_to_stand_above_a_mail_are_folded_and_break_no_line() -> None:
+    above = header_lines(
+        [("Authentication-Results", f"mx.corp.test; {'none; ' * 30}none"), ("X", "y")]
+    )
+    mail = read_back(above + written())
+    assert " ".join(mail["Authentication-Results"].split()).count("none") == 31
+    assert (mail["X"], mail["X-Flexmail"]) == ("y", "approval")
+    assert max(map(len, above.split(b"\r\n"))) <= 78
+    for value in ("x\r\nBcc: charlie@evil.test", "x\0", "y" * 2000):
+        with pytest.raises(ValueError, match="Authentication-Results"):
+            header_lines([("Authentication-Results", value)])
 
 
 def test_a_mail_reads_back_as_it_was_given() -> None:
@@ -153,6 +168,95 @@ def test_any_subject_without_controls_arrives_unchanged(subject: str) -> None:
 def test_a_value_that_could_break_out_of_its_header_is_refused(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=r"."):
         written(**{field: value})
+
+
+# What could end a header, a word or a line, begin another, or be half a character.
+BREAKERS = (
+    *("\r\nBcc: charlie@evil.test", "\nX: y", "\r", "\n\n", "\r\n\r\n<p>", "\n ", "\r\n\t", "\0"),
+    *("\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\x7f", "\ud800", "\udc0a", "\ufeff"),
+    *(
+        "=?utf-8?q?=0ABcc:_c@evil.test?=",
+        "=?utf-8?b?DQpCY2M6IGNAZXZpbC50ZXN0?=",
+        "=0D=0A",
+        "%0D%0A",
+    ),
+    *(", charlie@evil.test", "; charlie@evil.test", "<charlie@evil.test>", "charlie@evil.test"),
+    *(":", ";", '"', "\\", "(", ")", "<", ">", "@", "\u202e", "\u200b", "ö", "😀", "x" * 1000, " "),
+    *("bob@corp.test", "Bob", "bücher.test", "[127.0.0.1]", "=?", "?=", "From: ", "To:"),
+)
+bits = st.one_of(st.sampled_from(BREAKERS), st.text(max_size=8))
+values = st.lists(bits, max_size=5).map("".join)
+NAMES = [
+    *("From", "To", "Reply-To", "Subject", "Date", "Message-ID", "In-Reply-To", "References"),
+    *("Auto-Submitted", "X-Auto-Response-Suppress", "X-Flexmail"),
+]
+
+
+@given(
+    name=values,
+    local=st.one_of(st.just("bob"), values),
+    to=values,
+    reply_to=values,
+    subject=values,
+    message_id=values,
+    kind=values,
+)
+@settings(max_examples=100, derandomize=True, deadline=None)
+@example("Bob", "bob", "x\r\nBcc: c@evil.test", "", "s", "<a@b.test>", "k")
+@example(
+    "Bob, Ada", "bob", "Bob <bob@corp.test>", "Bob <bob@corp.test>", "\ud800", "<a@b.test>", "k"
+)
+def test_no_value_adds_a_header_a_line_or_a_recipient(
+    name: str, local: str, to: str, reply_to: str, subject: str, message_id: str, kind: str
+) -> None:
+    given_values = (name, to, reply_to, subject, message_id, kind)
+    for at in range(len(given_values)):
+        # one odd value at a time, then all together
+        odd = [
+            value if number == at else good
+            for number, (value, good) in enumerate(
+                zip(given_values, ("Bob", "bob@corp.test", "", "s", "<a@b.test>", "k"), strict=True)
+            )
+        ]
+        expect_whole(odd, "bob")
+    expect_whole(list(given_values), local)
+
+
+def expect_whole(values: list[str], local: str) -> None:
+    """Expect a refusal, or a mail with the values that were given and nothing else."""
+    name, to, reply_to, subject, message_id, kind = values
+    sender = Mailbox(name, f"{local}@corp.test")
+    try:
+        raw = written(
+            sender=sender,
+            recipient=to,
+            reply_to=reply_to,
+            content=OutgoingContent(subject, "t", "h"),
+            message_id=message_id,
+            in_reply_to=message_id,
+            kind=kind,
+        )
+    except ValueError:
+        return
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert body.startswith(b"--=_fm_")
+    assert all(len(one) <= 998 and one.strip() for one in head.split(b"\r\n"))
+    assert not set(head.replace(b"\r\n", b"")) & {*range(32), 127}
+    mail = email.message_from_bytes(raw)
+    assert not mail.defects
+    expected = [one for one in NAMES if reply_to or one != "Reply-To"]
+    expected = [one for one in expected if message_id or one not in NAMES[5:8]]
+    expected = [one for one in expected if kind or one != "X-Flexmail"]
+    assert mail.keys() == ["Content-Type", "MIME-Version", *expected]
+    unfolded = dict(
+        one.split(": ", 1)
+        for one in head.decode().replace("\r\n ", " ").split("\r\n")
+        if ": " in one
+    )
+    assert decode_words(unfolded["Subject"]) == subject
+    assert sole_author([unfolded["To"]]) in (parse_mailbox(to), None)
+    assert len(getaddresses([unfolded["To"]])) == len(getaddresses([unfolded["From"]])) == 1
+    assert sole_author([unfolded["From"]]) in (sender, None)
 
 
 def test_names_and_addresses_beyond_ascii_are_written_so_that_servers_can_read_them() -> None:

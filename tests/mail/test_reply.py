@@ -214,7 +214,11 @@ def test_words_from_the_settings_decide_like_approve_and_reject() -> None:
     assert plain("Genehmigt, nein", words).verdict is None
     assert plain("Genehmigt, aber not now", words).verdict is None
     assert plain("Nein, zu teuer", words) == Reading(
-        "reject", "zu teuer", "The first line begins with 'Nein'.", "Nein, zu teuer"
+        "reject",
+        "zu teuer",
+        "The first line begins with 'Nein'.",
+        "Nein, zu teuer",
+        "The author's words go on to the end of the text.",
     )
     assert plain("yes", words).verdict is None
     assert plain("Reject", words).verdict is None
@@ -271,6 +275,91 @@ def test_further_lines_are_comment_up_to_the_signature(
 ) -> None:
     reading = plain(text)
     assert (reading.verdict, reading.comment) == (verdict, comment)
+
+
+LONG = "This line of a comment has more than sixty characters in it, and a client may break"
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "Rejected: see below",
+        "Reject this one too",
+        "No, wait.",
+        "- No.",
+        "*No*",
+        "Actually, no.",
+        "Hmm ... sorry, no",
+        "Wait, please don't",
+        "Hold on!",
+        "Please wait.",
+        "On second thought: next week",
+        "Not yet.",
+        "Do not approve yet",
+        "I don’t approve this",
+        "Thanks.\nI cannot approve more than one",
+        "but only one",
+        "unless Ada objects",
+        "?",
+        f"{LONG}\nNo.",
+        f"{LONG}.\nNo, wait",
+        "Fine.\n\n\nRejected, sorry",
+    ],
+)
+@pytest.mark.parametrize("word", ["Approve", "yes"])
+def test_what_is_taken_back_in_the_lines_below_does_not_approve(word: str, below: str) -> None:
+    for gap in ("\n", "\n\n"):
+        reading = plain(f"{word}{gap}{below}")
+        assert reading.verdict is None
+        assert "below" in reading.reason
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "No objections from me",
+        "No. 5 first, then No. 6",
+        "not urgent",
+        "Nobody minds",
+        "It is a no-brainer",
+        "Is Friday possible?",
+        "Do not forget the invoice",
+        "Stop the old service first.",
+        "Wait for Ada on Monday",
+        "Fine, but only this once",
+        f"{LONG}, as it was\nrejected by the board in spring",
+        "Sorry for the delay",
+        "Ada said yes",
+    ],
+)
+def test_an_ordinary_comment_below_stays_one(below: str) -> None:
+    reading = plain(f"Approve\n{below}")
+    assert (reading.verdict, reading.comment) == ("approve", below)
+
+
+def test_rejecting_is_not_taken_back_by_the_lines_below() -> None:
+    reading = plain("Reject\nWait, I do not reject it. Approved.")
+    assert reading.verdict == "reject"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("Approve", "The author's words go on to the end of the text."),
+        ("Approve\n\n> a", "Line 3: a quote starts."),
+        ("> a\n\nApprove", "Line 1: a quote starts; the author's words stand below it."),
+        (f"Approve\n{ATTRIBUTION}\nx", "Line 2: a line that introduces a quote stands here."),
+        ("Approve\n\nFrom: a\nTo: b\n", "Line 3: the header of another mail starts."),
+        ("Approve\n-----\n", "Line 2: a line is drawn."),
+        ("Approve\n-- \nBob", "Line 2: a signature starts."),
+        (
+            f"Approve\n\n{reference_block(REFERENCE)}",
+            "Line 3: the lines that are not to be changed start.",
+        ),
+    ],
+)
+def test_it_is_said_where_the_authors_words_end(text: str, sentence: str) -> None:
+    assert plain(text).cut_off == sentence
 
 
 def test_a_comment_has_an_end() -> None:
@@ -388,6 +477,27 @@ def test_history_is_never_the_authors_and_ends_the_comment(history: str) -> None
 )
 def test_below_a_quote_only_a_lone_clear_answer_counts(text: str, verdict: str | None) -> None:
     assert plain(text).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Reject: as Ada wrote:",
+        "Reject, as Ada <ada@corp.test> wrote:",
+        "No, see her mail of 10:30:",
+        "Not approved, as Ada wrote:",
+        "Never, as I wrote on 2 Nov 2026:",
+        "Until then, as I wrote on 2 Nov 2026:",
+    ],
+)
+def test_what_may_be_an_answer_above_a_quote_lets_nothing_below_it_approve(heading: str) -> None:
+    assert plain(f"{heading}\n> too dear\n\nApprove").verdict is None
+    assert plain(f"{heading}\n> too dear\n\nReject").verdict in ("reject", None)
+
+
+def test_an_attribution_that_only_looks_like_a_no_hinders_nothing() -> None:
+    attribution = "No dia 2 de nov. de 2026 às 09:14, Ada <ada@corp.test> escreveu:"
+    assert plain(f"{attribution}\n> a\n\nApprove").verdict == "approve"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,151 @@
+"""Our own notification inside a reply, whatever a client did to it.
+
+Compared word by word, so that line breaks, quote marks and markup do not count; addresses of links
+are left out. What the requester wrote into the notification is ours as well, unless the author
+plainly writes it again. Pure, and linear in the reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import groupby, islice
+
+from flexmail.mail.compose import MARKER_ABOVE
+from flexmail.mail.html import visible_text
+from flexmail.mail.lines import is_blank, split_lines
+from flexmail.mail.pieces import Pieces, Run, Word, find_words, spaced, words_of
+from flexmail.mail.quote import is_quoted
+from flexmail.mail.torn import torn_lines
+
+# More than any notification has, with what people write above it.
+_MAX_WORDS = 50_000
+# So many words in our order are no accident. So many are not even in the middle of a line, or
+# where a reply begins with nothing but the requester's words.
+_MIN_RUN = 6
+_MIN_LONG_RUN = 12
+
+_MARKS = " \t*<>|=_([{\"'"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A notification as it went out; `html` is source, `given` is what the requester wrote."""
+
+    plain: str = field(default="", repr=False)
+    html: str = field(default="", repr=False)
+    given: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A notification ready to be compared: its words, and the pieces of what it is made of."""
+
+    parts: tuple[tuple[str, ...], ...]
+    pieces: Pieces
+    given: Pieces
+    frame: Pieces
+
+
+def quote_ours(text: str, sent: Sent) -> str:
+    """Return the text with "> " before each line that is ours, so that it reads as a quote.
+
+    A line is ours when all its words are. Where our text follows other words on one line and goes
+    on to its end, the line is parted.
+    """
+    lines = split_lines(text)
+    words = list(islice(find_words(lines), _MAX_WORDS))
+    known = _known(sent)
+    runs = _runs([word.text for word in words], known)
+    if not runs:
+        return text
+    begins = _begins(lines, words, runs)
+    for number in torn_lines(lines, words, runs, known.parts, sent.given):
+        begins[number] = 0
+    return "\n".join(_marked(line, begin) for line, begin in zip(lines, begins, strict=True))
+
+
+# Both texts of one reply are compared with the same notification.
+@lru_cache(maxsize=1)
+def _known(sent: Sent) -> _Known:
+    """Take a notification apart; the lines that a filled-in answer has too stand alone, for the
+    word above them is the author's.
+    """
+    shown = visible_text(sent.html) if sent.html else ""
+    parts = []
+    for text in (sent.plain, shown):
+        body, marker, below = text.rpartition(MARKER_ABOVE)
+        parts += [words_of(body), words_of(marker + below)]
+    parts = list(dict.fromkeys(filter(None, parts)))
+    given = sorted(filter(None, map(words_of, sent.given)), key=len, reverse=True)
+    frame = [_frame(part, given) for part in parts]
+    # Title and details follow each other in the mail.
+    given.append(words_of("\n".join(sent.given)))
+    return _Known(tuple(parts), Pieces(parts), Pieces(given), Pieces(frame))
+
+
+def _runs(words: Sequence[str], known: _Known) -> list[Run]:
+    """Return the pieces of the notification in a reply, as long as they can be, in their order.
+
+    The requester's words alone are the author's, who may well repeat them, unless the reply begins
+    with many. Who copies our sentences into a request does not make them the author's.
+    """
+    lengths = known.pieces.longest(words)
+    in_given, in_frame = known.given.longest(words), known.frame.longest(words)
+    found = []
+    for end, length in enumerate(lengths, 1):
+        if length < _MIN_RUN or (end < len(words) and lengths[end] > length):
+            continue
+        is_flexmails = in_given[end - 1] < length or in_frame[end - 1] >= _MIN_RUN
+        if is_flexmails or (length == end and length >= _MIN_LONG_RUN):
+            found.append(Run(end - length, end))
+    return found
+
+
+def _frame(part: Sequence[str], given: Sequence[Sequence[str]]) -> list[str]:
+    """Return what stands around the requester's words."""
+    text = spaced(part)
+    for words in given:
+        text = text.replace(spaced(words), " \0 ", 1)
+    return text.split()
+
+
+def _begins(lines: Sequence[str], words: Sequence[Word], runs: Sequence[Run]) -> list[int | None]:
+    """Return for each line the column from which on it is ours, or None."""
+    covered = _covered(len(words), runs)
+    long = _covered(len(words), [run for run in runs if run.end - run.start >= _MIN_LONG_RUN])
+    begins: list[int | None] = [None] * len(lines)
+    last_written, last_is_ours = -1, False
+    for number, group in groupby(range(len(words)), lambda at: words[at].line):
+        on_line = list(group)
+        cut = len(on_line)
+        while cut and covered[on_line[cut - 1]]:
+            cut -= 1
+        if cut == 0:
+            begins[number] = 0
+        elif cut < len(on_line) and long[on_line[cut]]:
+            begins[number] = words[on_line[cut]].column
+        if last_is_ours and cut == 0:
+            begins[last_written + 1 : number] = [0] * (number - last_written - 1)
+        last_written, last_is_ours = number, begins[number] is not None
+    if last_is_ours:
+        begins[last_written + 1 :] = [0] * (len(lines) - last_written - 1)
+    return begins
+
+
+def _covered(count: int, runs: Sequence[Run]) -> bytearray:
+    covered = bytearray(count)
+    done = 0
+    for run in runs:
+        begin = max(done, run.start)
+        covered[begin : run.end] = b"\1" * (run.end - begin)
+        done = run.end
+    return covered
+
+
+def _marked(line: str, begin: int | None) -> str:
+    if begin is None or is_blank(line) or is_quoted(line):
+        return line
+    before = line[:begin].rstrip(_MARKS)
+    return f"{before}\n> {line[begin:]}" if before.strip() else f"> {line}"

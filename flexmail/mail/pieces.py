@@ -1,0 +1,115 @@
+"""Which pieces of one text stand in another, word by word.
+
+Line breaks, quote marks and markup are no words, nor are links, which clients rewrite. All of it
+takes time linear in the texts: the pieces are those of a suffix automaton, so that none is missed
+however often its words are repeated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+_LINK = re.compile(
+    r"<(?:mailto:|https?://)[^<>]{0,4000}>|(?:mailto:|https?://)[^\s<>()\[\]]*|\[\d{1,3}\]",
+    re.IGNORECASE,
+)
+# What is left of a link that a client broke.
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+# Scripts without spaces, which a client breaks anywhere: each character is a word.
+_UNSPACED = "\u2e80-\ud7ff\uf900-\ufaff"
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+
+# Between two sequences; no word is it.
+_GAP = "\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word in lower case, and where it stands: the line and its first column, from 0."""
+
+    text: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The words from `start` to before `end` of a text, which stand so in another one."""
+
+    start: int
+    end: int
+
+
+def find_words(lines: Sequence[str]) -> Iterator[Word]:
+    """Yield the words of some lines."""
+    without_links = _LINK.sub(lambda link: re.sub(r"[^\n]", " ", link[0]), "\n".join(lines))
+    for number, line in enumerate(without_links.split("\n")):
+        for part in re.finditer(r"\S+", line):
+            if not _ESCAPE.search(part[0]):
+                for word in _WORD.finditer(part[0]):
+                    yield Word(word[0].lower(), number, part.start() + word.start())
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Return the words of a text."""
+    return tuple(word.text for word in find_words(text.split("\n")))
+
+
+def spaced(words: Sequence[str]) -> str:
+    """Return words as a text in which only whole words are found."""
+    return f" {' '.join(words)} "
+
+
+class Pieces:
+    """Every piece of some sequences of words."""
+
+    def __init__(self, sequences: Iterable[Sequence[str]]) -> None:
+        self._next: list[dict[str, int]] = [{}]
+        self._shorter = [-1]
+        self._length = [0]
+        last = 0
+        for sequence in sequences:
+            for word in (*sequence, _GAP):
+                last = self._add(last, word)
+
+    def longest(self, words: Sequence[str]) -> list[int]:
+        """Return for each word how long the longest piece is that ends with it."""
+        found: list[int] = []
+        state = length = 0
+        for word in words:
+            while state and word not in self._next[state]:
+                state = self._shorter[state]
+                length = self._length[state]
+            if word in self._next[state]:
+                state = self._next[state][word]
+                length += 1
+            found.append(length)
+        return found
+
+    def _add(self, last: int, word: str) -> int:
+        """Append a word to the text that ends in state `last`; return the state of the whole."""
+        whole = self._state({}, self._length[last] + 1, 0)
+        at = last
+        while at >= 0 and word not in self._next[at]:
+            self._next[at][word] = whole
+            at = self._shorter[at]
+        if at < 0:
+            return whole
+        known = self._next[at][word]
+        if self._length[known] > self._length[at] + 1:
+            copy = self._state(dict(self._next[known]), self._length[at] + 1, self._shorter[known])
+            while at >= 0 and self._next[at].get(word) == known:
+                self._next[at][word] = copy
+                at = self._shorter[at]
+            self._shorter[known] = copy
+            known = copy
+        self._shorter[whole] = known
+        return whole
+
+    def _state(self, following: dict[str, int], length: int, shorter: int) -> int:
+        self._next.append(following)
+        self._length.append(length)
+        self._shorter.append(shorter)
+        return len(self._next) - 1
