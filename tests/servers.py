@@ -194,15 +194,26 @@ class Dovecot(_Child):
                 lmtp.sendmail("sender@elsewhere.test", [user], raw)
 
 
+# Whoever logged in under the address of the From line is who the mail says.
+_GUARD = """
+  warn remove_header = Authentication-Results
+       add_header = :at_start:Authentication-Results: mx.example.test; \\
+         auth=pass smtp.auth=$authenticated_id; \\
+         dmarc=${if eqi{$authenticated_id}{${address:$h_From:}}{pass}{fail}} \\
+         header.from=${domain:${address:$h_From:}}
+"""
+
+
 class Exim(_Child):
     """SMTP submission for `example.test`, delivered into a Dovecot.
 
-    The recipient `nobody@` is refused with 550, `later@` with 451.
+    The recipient `nobody@` is refused with 550, `later@` with 451. Where it is `guarded` it removes
+    the Authentication-Results headers of others and adds its own, as `mx.example.test`.
     """
 
     host = "127.0.0.1"
 
-    def __init__(self, dovecot: Dovecot) -> None:
+    def __init__(self, dovecot: Dovecot, *, guarded: bool = False) -> None:
         super().__init__("exim-")
         self.ca_pem = dovecot.ca_pem
         self.smtp_port, self.smtps_port = free_port(), free_port()
@@ -218,6 +229,7 @@ class Exim(_Child):
             host=self.host,
             smtp_port=self.smtp_port,
             smtps_port=self.smtps_port,
+            guard=_GUARD if guarded else "",
             lmtp_host=dovecot.host,
             lmtp_port=dovecot.lmtp_port,
         )

@@ -7,6 +7,7 @@ a header value that could break out of its line is refused. RFC 2047, 3834, 5322
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from email.charset import QP, Charset
@@ -84,6 +85,15 @@ def compose(
     mail.attach(_part("plain", content.text))
     mail.attach(_part("html", content.html))
     return _bytes(mail)
+
+
+def header_lines(headers: Iterable[tuple[str, str]]) -> bytes:
+    """Return header fields as they stand in a mail, to be put above those of one.
+
+    Raises:
+        ValueError: for a value with a line break or control character.
+    """
+    return b"".join(_WIRE.fold_binary(name, _safe(name, value)) for name, value in headers)
 
 
 def mailto(address: str, subject: str, body: str) -> str:

@@ -12,7 +12,7 @@ from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.errors import FlexmailError, OwnershipLost
 from flexmail.models import EmailSettings, Reply
-from flexmail.services import channels, leases, settings
+from flexmail.services import canary, channels, leases, settings
 from flexmail.services.moments import iso
 from flexmail.services.receiving import receive, understand
 from flexmail.services.reply_run import LEASE, Report, Run
@@ -34,7 +34,8 @@ def process_replies(
     """Run the reply job once, on at most `email_reply_process_count` mails; commits as it goes.
 
     What goes wrong with server or network is in `Report.error` and on the status page, and costs
-    no mail anything.
+    no mail anything. Where the settings want a proof of the sender and the mail server has not yet
+    shown that it can give one, no reply is read, and `Report.held` says so.
 
     Args:
         at_once: act whatever pause is running (somebody asked for it by hand).
@@ -85,9 +86,15 @@ def _run(report: Report, fence: int, keep_going: Callable[[], bool]) -> None:
     revision, in_force = row.revision, settings.in_force(row)
     try:
         account = settings.imap_account(row)
+        run = Run(_name_of(account), in_force, report.at, fence, report, keep_going)
+        canary.prepare(run)
         db.session.rollback()  # no transaction is open while the network is used
         with open_folder(account, in_force.email_reply_folder, run_seconds=RUN_SECONDS) as folder:
-            take(folder, Run(_name_of(account), in_force, report.at, fence, report, keep_going))
+            report.held = canary.settle(folder, run)
+            if report.held:
+                report.left = folder.exists
+            else:
+                take(folder, run)
         if report.error:
             raise FlexmailError(report.error)
     except OwnershipLost as error:

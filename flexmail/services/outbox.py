@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, NotFound
 from flexmail.mail.address import parse_mailbox
-from flexmail.mail.compose import OutgoingContent, compose
+from flexmail.mail.compose import OutgoingContent, compose, header_lines
 from flexmail.mail.reference import digest, mask, new_message_id
 from flexmail.models import MAIL_STATES, OutboxMail
 from flexmail.services import settings
@@ -84,6 +84,12 @@ def queue(
     return mail
 
 
+def put_above(mail: OutboxMail, headers: Iterable[tuple[str, str]]) -> None:
+    """Put headers above those of a mail that was just queued, as servers on its way do."""
+    raw = header_lines(headers) + key_ring().open(mail.sealed_content)
+    mail.sealed_content = key_ring().seal(raw)
+
+
 def own_message_id(from_address: str) -> str:
     """Return a fresh Message-ID in the domain that our mail comes from."""
     return new_message_id(parse_mailbox(from_address).addr_spec.rpartition("@")[2])
@@ -136,6 +142,7 @@ def retry(mail_id: int, *, now: datetime) -> OutboxMail:
             raise Conflict(f"Mail {mail_id} is {mail.state}: there is nothing to try again.")
         if mail.state == "failed":
             mail.attempts, mail.created_at = 0, now
+            mail.bounced_at, mail.status_code, mail.sent_at = None, "", None
         mail.state, mail.retry_at = "queued", now
     return mail
 

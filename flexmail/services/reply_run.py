@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, update
 
 from flexmail.db import db, transaction
-from flexmail.errors import Refused
-from flexmail.models import Reply
+from flexmail.errors import OwnershipLost, Refused
+from flexmail.models import EmailSettings, Reply
+from flexmail.services import leases, settings
 from flexmail.services.channels import explain
 from flexmail.services.in_force import InForce
 from flexmail.transport.imap import Fetched, Folder
@@ -29,6 +30,7 @@ class Report:
     """What one run did.
 
     `left` counts the mails that still wait in the folder; `busy` means that another run held it.
+    `held` says why replies have to wait although nothing went wrong.
     """
 
     at: datetime
@@ -38,6 +40,7 @@ class Report:
     reply_ids: list[int] = field(default_factory=list)
     seconds: float = 0.0
     error: str = ""
+    held: str = ""
     busy: bool = False
 
     def count(self, reply_id: int, outcome: str) -> None:
@@ -75,6 +78,19 @@ class Run:
         """Return the condition that a row is about one of these mails."""
         known = [getattr(Reply, name) == value for name, value in self.identity(folder).items()]
         return and_(*known, Reply.uid.in_(uids))
+
+
+def stand_firm(run: Run) -> EmailSettings:
+    """Inside a write transaction: make sure that the lease is ours and the settings are the same.
+
+    Raises:
+        OwnershipLost: what was not committed must not be.
+    """
+    leases.check(LEASE, run.fence, now=run.clock())
+    row = settings.load()
+    if row.revision != run.settings.revision:
+        raise OwnershipLost("The settings were changed: the next run goes by the new ones.")
+    return row
 
 
 def delete(folder: Folder, run: Run, uids: Collection[int]) -> None:

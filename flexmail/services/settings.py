@@ -12,6 +12,7 @@ from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput
 from flexmail.models import EmailSettings
+from flexmail.services import trust
 from flexmail.services.in_force import in_force as in_force
 from flexmail.transport.imap import ImapAccount
 from flexmail.transport.smtp import SmtpAccount
@@ -63,10 +64,8 @@ def save(values: Values) -> list[str]:
     """
     notices: list[str] = []
     with transaction():
-        row = db.session.get(EmailSettings, 1)
-        if row is None:
-            row = EmailSettings(**_FRESH)
-            db.session.add(row)
+        row = load()
+        db.session.add(row)
         _ask_for_inherited_password(row, values)
         for side in ("smtp", "imap"):
             moved = _target(stored_values(row), side) != _target(values, side)
@@ -78,6 +77,7 @@ def save(values: Values) -> list[str]:
         for name in PLAIN_FIELDS:
             setattr(row, name, values[name])
         row.revision += 1
+        notices += trust.settings_saved(row)
     return notices
 
 

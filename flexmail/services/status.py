@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy import func, select
 
 from flexmail.db import db
 from flexmail.models import Approval, Channel, EmailSettings
-from flexmail.services import channels, delivery, inbox, leases, outbox, settings
+from flexmail.services import bounces, channels, delivery, inbox, leases, outbox, settings, trust
 from flexmail.services.moments import iso
 
 JOBS_LEASE = "jobs"
@@ -18,15 +19,16 @@ JOBS_LEASE = "jobs"
 def next_run_at(row: EmailSettings, channel: Channel, *, now: datetime) -> datetime | None:
     """Return when the reply job runs next, None while approval is off.
 
-    The start of the last run plus the interval, at once if that is past; later while the server is
-    given a pause.
+    The start of the last run plus the interval, at once if that is past; sooner while a canary is
+    on its way, later while the server is given a pause.
     """
     if not row.enable_email_approval:
         return None
     due = now
     if channel.started_at is not None:
         # A start that lies ahead was told by a clock that was wrong.
-        due = max(now, min(channel.started_at, now) + inbox.interval(row))
+        wait = trust.next_look(row, now=now) or inbox.interval(row)
+        due = max(now, min(channel.started_at, now) + wait)
     if channels.is_paused(channel.name, revision=row.revision, now=now):
         due = max(due, channel.paused_until or due)
     return due
@@ -45,6 +47,7 @@ def overview(*, now: datetime) -> dict[str, Any]:
             "last_run": summary or None,
             "waiting": summary.get("left", 0),
             "owner": leases.holder(JOBS_LEASE, now=now) or None,
+            "trust": asdict(trust.of(row)),
             **_trouble(replies),
         },
         "outbox": {**outbox.counts(), **_trouble(mail_out)},
@@ -66,6 +69,12 @@ def _warnings(row: EmailSettings) -> list[str]:
     warnings = []
     if not row.smtp_host_name:
         warnings.append("E-mail is not set up yet: fill in the email settings.")
+    lost = bounces.undelivered()
+    if lost:
+        warnings.append(
+            f"{lost} approval mail(s) of open requests could not be delivered: whoever was to get"
+            " them does not know. The outbox says why, and sends them again."
+        )
     in_clear = outbox.went_in_clear()
     if in_clear:
         warnings.append(

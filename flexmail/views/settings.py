@@ -12,7 +12,7 @@ from flexmail import jobs
 from flexmail.errors import Conflict, InvalidInput, SecretUnreadable
 from flexmail.forms import FOLDER_WARNING, EmailSettingsForm
 from flexmail.models import EmailSettings
-from flexmail.services import diagnosis, settings
+from flexmail.services import diagnosis, settings, trust
 from flexmail.views import fields
 from flexmail.views.errors import prefers_json
 
@@ -81,6 +81,18 @@ def save() -> ResponseReturnValue:
     return redirect(url_for(".show"), 303)
 
 
+@pages.post("/settings/email/check")
+def check() -> ResponseReturnValue:
+    """Ask for a new canary, whatever the last one found out."""
+    trust.ask_again()
+    jobs.apply()
+    if trust.is_needed(settings.load()):
+        flash("A new canary is sent. Replies wait until it has passed.", "good")
+    else:
+        flash("There is nothing to check: replies do not have to prove who sent them.", "warning")
+    return redirect(url_for("status.show"), 303)
+
+
 @pages.post("/settings/email/test")
 def test() -> ResponseReturnValue:
     """Try the values as typed, stored or not, and store nothing."""
@@ -133,4 +145,6 @@ def _notes(row: EmailSettings) -> dict[str, str]:
         notes["imap_password"] += f" In force: {in_force.imap_password}."
     for name in ("imap_user", "email_reply_folder", "approval_reply_address"):
         notes[name] = f"In force: {getattr(in_force, name) or 'none yet'}."
+    if trust.is_needed(row):
+        notes["reply_trust"] = f"The canary: {trust.of(row).state}. {trust.of(row).reason}"
     return notes

@@ -59,7 +59,7 @@ def readyz() -> ResponseReturnValue:
         parts = {
             "database": "ok",
             "jobs": "ok" if replies["owner"] else "no owner",
-            "replies": "failing" if replies["enabled"] and replies["failing_since"] else "ok",
+            "replies": "failing" if replies["enabled"] and _fails(replies) else "ok",
             "outbox": "failing" if overview["outbox"]["failing_since"] else "ok",
         }
     ready = set(parts.values()) == {"ok"}
@@ -78,7 +78,7 @@ def _boxes(overview: dict[str, Any]) -> list[dict[str, str]]:
     outcomes = (replies["last_run"] or {}).get("by_outcome", {})
     decided = outcomes.get("approved", 0) + outcomes.get("rejected", 0)
     sending = "failing" if mail_out["failing_since"] else "ok"
-    reading = "failing" if replies["failing_since"] else "ok"
+    reading = "failing" if _fails(replies) else "ok"
     return [
         _box("Requests", overview["approvals"]["pending"], "open", "approvals.index", "ok"),
         _box(
@@ -94,6 +94,11 @@ def _boxes(overview: dict[str, Any]) -> list[dict[str, str]]:
         ),
         _box("Decisions", decided, "in the last run", "replies.index", "ok"),
     ]
+
+
+def _fails(replies: dict[str, Any]) -> bool:
+    """Tell whether replies stay unread until somebody mends something."""
+    return bool(replies["failing_since"]) or replies["trust"]["state"] == "refused"
 
 
 def _box(title: str, count: int, unit: str, endpoint: str, how: str) -> dict[str, str]:

@@ -6,18 +6,21 @@ import runpy
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.pool import QueuePool
 
-from flexmail.db import db
+from flexmail.db import db, transaction
 from flexmail.models import User
-from flexmail.services import accounts, approvals
+from flexmail.services import accounts, approvals, bounces
 from flexmail.views.api import waiting
 from tests.api.conftest import ASKED, Program
+from tests.conftest import NOW
+from tests.services import stage
+from tests.services.reports import delivery_report
 
 pytestmark = pytest.mark.usefixtures("mail_is_set_up")
 
@@ -241,3 +244,31 @@ def test_the_only_rule_is_that_any_approver_decides(
         assert response.get_json()["rule"] == "any"
     else:
         assert list(response.get_json()["errors"]) == ["rule"]
+
+
+def test_how_its_mails_fare_is_told(app: Flask, program: Program) -> None:
+    made = program.post("/approvals", json=ASKED).get_json()
+    (queued,) = made["deliveries"]
+    assert queued.pop("at").endswith("Z")
+    assert queued == {"to": "bob@corp.test", "state": "queued", "status_code": "", "answer": ""}
+    with app.app_context():
+        request = stage.asked(made["id"])
+        with transaction():
+            (mail,) = bounces.deliveries(made["id"])
+            mail.state, mail.sent_at = "sent", NOW
+        stage.hand_in(delivery_report(request.message_id), now=NOW + timedelta(hours=1))
+    approval = program.get(f"/approvals/{made['id']}").get_json()
+    assert approval["status"] == "pending"
+    assert approval["deliveries"] == [
+        {
+            "to": "bob@corp.test",
+            "state": "failed",
+            "status_code": "5.1.1",
+            "answer": "5.1.1 user unknown",
+            "at": "2026-11-02T10:00:00Z",
+        }
+    ]
+    (item,) = program.get("/outbox").get_json()["items"]
+    assert (item["status_code"], item["bounced_at"]) == ("5.1.1", "2026-11-02T10:00:00Z")
+    (reply,) = program.get("/replies").get_json()["items"]
+    assert (reply["outcome"], reply["approval_id"]) == ("bounce", made["id"])

@@ -95,3 +95,4 @@ def test_the_status_tells_of_every_part(program: Program) -> None:
     assert status["outbox"]["queued"] == 1
     assert status["reply_processing"]["enabled"] is False
     assert status["reply_processing"]["last_run"] is None
+    assert status["reply_processing"]["trust"] == {"state": "not_needed", "reason": ""}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -41,20 +42,18 @@ def test_settings_that_change_under_a_run_end_it_undecided(
     request = ask()
     server.deliver(APPROVALS, reply(request))
 
-    def change_meanwhile(raw: bytes, *, partial: bool, settings: object) -> Understood:
+    def change_meanwhile(raw: bytes, **given: Any) -> Understood:
         stored_settings.save(
             fill_in(reply_trust="authenticated_sender", trusted_authserv_id="mx.corp.test")
         )
-        return understand(raw, partial=partial, settings=settings)  # type: ignore[arg-type]
+        return understand(raw, **given)
 
     with monkeypatch.context() as patch:
         patch.setattr(taking, "understand", change_meanwhile)
         report = inbox.process_replies(now=NOW, at_once=True)
     assert "settings were changed" in report.error
     assert approvals.get(request.approval_id).status == "pending"
-    assert inbox.process_replies(now=NOW + MINUTE, at_once=True).by_outcome == {
-        "unauthenticated": 1
-    }
+    assert "canary" in inbox.process_replies(now=NOW + MINUTE, at_once=True).held
 
 
 @pytest.mark.parametrize("submitter", ["Approve", "approved: CI", "Yes"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from marshmallow import Schema, fields
+from marshmallow.validate import OneOf
 
 from flexmail.services import status
 from flexmail.services.shapes import Shape
@@ -30,6 +31,17 @@ class TroubleSchema(Schema):
     error = fields.String(required=True, metadata={"description": "Why, and what to change."})
 
 
+class TrustSchema(Schema):
+    """Whether replies may be judged by what the mail server says of their senders."""
+
+    state = fields.String(
+        required=True,
+        validate=OneOf(("not_needed", "waiting", "passed", "refused")),
+        metadata={"description": "Only with `not_needed` and `passed` are replies processed."},
+    )
+    reason = fields.String(required=True, metadata={"description": "Why, and what to change."})
+
+
 class ReplyProcessingSchema(TroubleSchema):
     """The reply job."""
 
@@ -45,6 +57,7 @@ class ReplyProcessingSchema(TroubleSchema):
         allow_none=True,
         metadata={"description": "host:pid of the process that runs the jobs."},
     )
+    trust = fields.Nested(TrustSchema, required=True)
 
 
 class OutboxSchema(TroubleSchema):
