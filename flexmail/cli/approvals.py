@@ -83,7 +83,7 @@ def request(
 @click.argument("approval_id", type=console.ROW_ID, metavar="ID")
 @console.json_option
 def show(approval_id: int, as_json: bool) -> None:
-    """Print an approval and its decisions."""
+    """Print an approval, its decisions, and how its mails fare."""
     shape = approval_shape(approvals.get(approval_id))
     if as_json:
         console.say_json(shape)
@@ -93,6 +93,8 @@ def show(approval_id: int, as_json: bool) -> None:
         if shape[name]:
             console.say(f"{name}: {shape[name]}")
     console.say(f"approvers: {', '.join(shape['approvers'])}")
+    for mail in shape["deliveries"]:
+        console.say(f"mail to {mail['to']}: {_arrival(mail)}")
 
 
 @group.command("list")
@@ -120,6 +122,12 @@ def list_approvals(status: str | None, cursor: str | None, limit: int, as_json: 
 def cancel(approval_id: int, as_json: bool) -> None:
     """Cancel a pending approval."""
     _tell(approval_shape(approvals.cancel(approval_id, now=datetime.now(UTC))), as_json)
+
+
+def _arrival(mail: Shape) -> str:
+    failed = mail["state"] == "failed"
+    what = "could not be delivered" if failed else f"{mail['state']}, {mail['at']}"
+    return f"{what}: {mail['answer']}" if mail["answer"] else what
 
 
 def _tell(shape: Shape, as_json: bool) -> None:

@@ -43,12 +43,13 @@ def list_mail(state: str | None, cursor: str | None, limit: int, as_json: bool) 
         lambda mail: (
             str(mail["id"]),
             mail["state"],
+            mail["status_code"],
             mail["recipient"],
             mail["subject"],
-            mail["sent_at"] or mail["retry_at"] or "",
+            mail["bounced_at"] or mail["sent_at"] or mail["retry_at"] or "",
             mail["answer"],
         ),
-        head=("ID", "STATE", "RECIPIENT", "SUBJECT", "SENT OR NEXT TRY", "ANSWER"),
+        head=("ID", "STATE", "CODE", "RECIPIENT", "SUBJECT", "WHEN OR NEXT TRY", "ANSWER"),
         as_json=as_json,
     )
 

@@ -15,8 +15,10 @@ from email.errors import (
 )
 
 from flexmail.mail import automata
-from flexmail.mail.address import Mailbox, decode_text, decode_words, sole_author
+from flexmail.mail.address import Mailbox, decode_words, sole_author
 from flexmail.mail.bounded import MAX_BYTES, MAX_HEADER_BYTES, Part, TooMuch, header_block, read
+from flexmail.mail.charset import charset_of_page, decode_text
+from flexmail.mail.delivery_report import MAX_TEXT, DeliveryReport
 from flexmail.mail.reference import find_message_ids
 
 MAX_SUBJECT = 2000
@@ -46,11 +48,21 @@ class Parsed:
     html: str | None = field(default=None, repr=False)
     more_text: str = field(default="", repr=False)
     automatic: str = ""
+    robot: str = ""
+    """A machine's name in From: it matters where the sender is not who was asked."""
+    hint: str = ""
+    """A subject as automatic mail has it: it matters where nothing was decided."""
     bounce: str = ""
+    reports: tuple[DeliveryReport, ...] = ()
     own_mark: str = ""
     authentication_results: tuple[str, ...] = ()
     problem: str = ""
     text_missing: bool = False
+
+    @property
+    def weak_sign(self) -> str:
+        """Return a sign of an automaton that a decision by the one who was asked outweighs."""
+        return self.hint or (f"From: {self.robot}" if self.robot else "")
 
 
 def parse(raw: bytes, *, partial: bool = False) -> Parsed:
@@ -60,6 +72,8 @@ def parse(raw: bytes, *, partial: bool = False) -> Parsed:
     """
     try:
         return _parse(raw[:MAX_BYTES], cut=partial or len(raw) > MAX_BYTES)
+    except MemoryError:  # says nothing about the mail: with more, it may be read
+        raise
     except Exception as error:  # hostile mail has made the standard parser raise nearly everything
         return Parsed(problem=f"The mail cannot be read ({type(error).__name__}).")
 
@@ -70,7 +84,8 @@ def _parse(raw: bytes, *, cut: bool) -> Parsed:
         head = header_block(raw)
         message = read(raw)
     except TooMuch as error:
-        return _facts(read(head), problem=str(error), cut=cut)
+        rest = raw[len(head) : len(head) + MAX_TEXT].decode("utf-8", "replace")
+        return _facts(read(head), problem=str(error), cut=cut, rest=rest)
     problem = ""
     if not message.keys():
         problem = "The mail has no headers."
@@ -79,17 +94,19 @@ def _parse(raw: bytes, *, cut: bool) -> Parsed:
     return _facts(message, problem=problem, cut=cut)
 
 
-def _facts(message: Part, *, problem: str, cut: bool) -> Parsed:
+def _facts(message: Part, *, problem: str, cut: bool, rest: str = "") -> Parsed:
     from_values = message.all("From")
     author = sole_author(from_values)
+    subject = _CONTROLS.sub(" ", decode_words(message.first("Subject")[:MAX_SUBJECT])).strip()
     robot = automata.robot_name(from_values, author)
     leaves = message.leaves()
+    bounce, reports = automata.bounce(message, leaves, subject=subject, robot=robot, rest=rest)
     plain, html, more = (None, None, "") if problem else _texts(leaves, cut=cut)
     return_path = message.first("Return-Path").strip("<> ")
     return Parsed(
         from_values=from_values,
         author=author,
-        subject=_CONTROLS.sub(" ", decode_words(message.first("Subject")[:MAX_SUBJECT])).strip(),
+        subject=subject,
         message_id="".join(find_message_ids(message.all("Message-ID"))[:1]),
         in_reply_to=find_message_ids(message.all("In-Reply-To")),
         references=find_message_ids(message.all("References")),
@@ -97,8 +114,11 @@ def _facts(message: Part, *, problem: str, cut: bool) -> Parsed:
         plain=plain,
         html=html,
         more_text=more,
-        automatic=automata.automatic(message, leaves, robot),
-        bounce=automata.bounce(message, leaves, robot),
+        automatic=automata.automatic(message, leaves, subject=subject, robot=robot, author=author),
+        robot=robot,
+        hint=automata.subject_hint(subject),
+        bounce=bounce,
+        reports=reports,
         own_mark=automata.own_mark(message),
         authentication_results=message.all("Authentication-Results"),
         problem=problem or _from_problem(from_values, author),
@@ -139,7 +159,10 @@ def _is_attachment(leaf: Part) -> bool:
 
 def _text(leaf: Part) -> str:
     raw = leaf.get_payload(decode=True)
-    text = decode_text(raw, leaf.parameter("charset")) if isinstance(raw, bytes) else ""
+    charset = leaf.parameter("charset")
+    if not charset and leaf.get_content_type() == "text/html" and isinstance(raw, bytes):
+        charset = charset_of_page(raw)
+    text = decode_text(raw, charset) if isinstance(raw, bytes) else ""
     text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
     return _NOT_TEXT.sub("\ufffd", text)
 

@@ -10,7 +10,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterable
-from itertools import accumulate
+from itertools import accumulate, islice
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 LENGTH = 26
@@ -30,6 +30,7 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,250}>")
+_OWN_MESSAGE_ID = re.compile(rf"<fm-[a-z2-7]{{{LENGTH}}}@[!-;=?-~]{{1,200}}>")
 
 
 def new_reference() -> str:
@@ -75,6 +76,12 @@ def find_message_ids(header_values: Iterable[str]) -> tuple[str, ...]:
             found[match[0]] = None
             if len(found) == MAX_FOUND:
                 return tuple(found)
+    return tuple(found)
+
+
+def find_own_message_ids(text: str) -> tuple[str, ...]:
+    """Return the Message-IDs in the text that have the form of ours, each once."""
+    found = dict.fromkeys(match[0] for match in islice(_OWN_MESSAGE_ID.finditer(text), MAX_FOUND))
     return tuple(found)
 
 

@@ -20,6 +20,7 @@ from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.errors import FlexmailError, MailServerError, Refused, SecretUnreadable
 from flexmail.mail.address import parse_mailbox
+from flexmail.mail.delivery_report import status_code_in
 from flexmail.mail.reference import mask
 from flexmail.models import OutboxMail
 from flexmail.services import channels, claims, settings
@@ -143,9 +144,15 @@ def _note(
     """Store what became of one try; commits; returns the state."""
     with transaction():
         mail = db.session.get_one(OutboxMail, mail_id)
-        mail.answer, mail.claimed_by, mail.claimed_until = mask(answer), None, None
+        mail.claimed_by, mail.claimed_until = None, None
         if sent_encrypted is not None:
-            mail.state, mail.sent_at, mail.encrypted = "sent", now, sent_encrypted
+            mail.sent_at, mail.encrypted = now, sent_encrypted
+        if mail.bounced_at is not None:  # the report of this try was quicker, and knows more
+            return mail.state
+        mail.answer = mask(answer)
+        mail.status_code = "" if sent_encrypted is not None else status_code_in(answer)
+        if sent_encrypted is not None:
+            mail.state = "sent"
         elif temporary and mail.created_at + GIVE_UP_AFTER > now:
             minutes = _RETRY_MINUTES[min(mail.attempts, len(_RETRY_MINUTES)) - 1]
             mail.state, mail.retry_at = "queued", now + timedelta(minutes=minutes)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from flexmail.mail.reference import mask
 from flexmail.models import ApiToken, Approval, EmailSettings, OutboxMail, Reply, User
-from flexmail.services import settings
+from flexmail.services import bounces, settings
 from flexmail.services.inbox import Report
 from flexmail.services.moments import iso
 from flexmail.services.paging import Page
@@ -37,7 +37,7 @@ def list_shape(items: list[Shape], next_cursor: str | None = None) -> Shape:
 
 
 def approval_shape(approval: Approval) -> Shape:
-    """Return an approval with its decisions."""
+    """Return an approval with its decisions, and how the mails that ask for it fare."""
     return {
         "id": approval.id,
         "status": approval.status,
@@ -63,9 +63,21 @@ def approval_shape(approval: Approval) -> Shape:
             }
             for decision in approval.decisions
         ],
+        "deliveries": [delivery_shape(mail) for mail in bounces.deliveries(approval.id)],
         "created_at": moment_shape(approval.created_at),
         "expires_at": moment_shape(approval.expires_at),
         "decided_at": moment_shape(approval.decided_at),
+    }
+
+
+def delivery_shape(mail: OutboxMail) -> Shape:
+    """Return how one mail fares; `at` is when it bounced, else when it was sent, else made."""
+    return {
+        "to": mail.recipient,
+        "state": mail.state,
+        "status_code": mail.status_code,
+        "answer": mask(mail.answer or ""),
+        "at": moment_shape(mail.bounced_at or mail.sent_at or mail.created_at),
     }
 
 
@@ -101,7 +113,7 @@ def run_shape(report: Report, replies: list[Reply]) -> Shape:
         "by_outcome": report.by_outcome,
         "replies": [reply_summary(reply) for reply in replies],
         "seconds": report.seconds,
-        "error": report.error,
+        "error": report.error or report.held,
     }
 
 
@@ -115,9 +127,11 @@ def mail_shape(mail: OutboxMail) -> Shape:
         "state": mail.state,
         "attempts": mail.attempts,
         "retry_at": moment_shape(mail.retry_at if mail.state == "queued" else None),
+        "status_code": mail.status_code,
         "answer": mask(mail.answer or ""),
         "created_at": moment_shape(mail.created_at),
         "sent_at": moment_shape(mail.sent_at),
+        "bounced_at": moment_shape(mail.bounced_at),
         "approval_id": mail.approval_id,
         "encrypted": mail.encrypted,
     }

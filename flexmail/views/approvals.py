@@ -10,7 +10,7 @@ from wtforms import SelectChoice
 
 from flexmail.errors import Conflict, InvalidInput
 from flexmail.models import FINAL_STATUSES
-from flexmail.services import accounts, approval_requests, approvals, approvers
+from flexmail.services import accounts, approval_requests, approvals, approvers, bounces
 from flexmail.views import fields
 from flexmail.views.access import signed_in, viewer
 from flexmail.views.approval_forms import DecideForm, NewApprovalForm
@@ -142,4 +142,5 @@ def _page(approval_id: int, form: DecideForm) -> str:
         refusal=refusal,
         addressed=approvers.is_approver(approval, person),
         people=approvers.people(approval),
+        deliveries=bounces.deliveries(approval.id),
     )

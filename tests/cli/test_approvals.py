@@ -15,9 +15,11 @@ from sqlalchemy import select, update
 from flexmail import cli
 from flexmail.db import db, transaction
 from flexmail.models import Approval, User
-from flexmail.services import approvals
+from flexmail.services import approvals, bounces
 from tests.cli.conftest import Flexmail
-from tests.conftest import Cast
+from tests.conftest import NOW, Cast
+from tests.services import stage
+from tests.services.reports import delivery_report
 
 pytestmark = pytest.mark.usefixtures("cast", "mail_is_set_up")
 
@@ -121,6 +123,27 @@ def test_an_approval_is_shown_with_its_decision(app: Flask, flexmail: Flexmail) 
     assert "Approval 1 is rejected: Deploy" in said.out
     assert "reject by bob@corp.test (web): fine" in said.out
     assert flexmail("approvals", "show", "1", "--json").json["status"] == "rejected"
+
+
+def test_how_its_mails_fare_is_shown(app: Flask, flexmail: Flexmail) -> None:
+    flexmail(*ASK)
+    with app.app_context():
+        request = stage.asked(1)
+        with transaction():
+            (mail,) = bounces.deliveries(1)
+            mail.state, mail.sent_at, mail.answer = "sent", NOW, "250 fine"
+    shown = flexmail("approvals", "show", "1").out
+    assert "mail to bob@corp.test: sent, 2026-11-02T09:00:00Z: 250 fine\n" in shown
+    with app.app_context():
+        stage.hand_in(delivery_report(request.message_id), now=NOW)
+    shown = flexmail("approvals", "show", "1").out
+    assert "mail to bob@corp.test: could not be delivered: 5.1.1 user unknown\n" in shown
+    (told,) = flexmail("approvals", "show", "1", "--json").json["deliveries"]
+    assert (told["state"], told["status_code"]) == ("failed", "5.1.1")
+    (row,) = flexmail("outbox", "list").out.splitlines()[1:]
+    assert row.split()[:4] == ["1", "failed", "5.1.1", "bob@corp.test"]
+    (mail,) = flexmail("outbox", "list", "--json").json["items"]
+    assert (mail["status_code"], mail["bounced_at"]) == ("5.1.1", "2026-11-02T09:00:00Z")
 
 
 def test_a_cancelled_approval_stays_cancelled(flexmail: Flexmail) -> None:

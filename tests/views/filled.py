@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from flexmail.db import db, transaction
 from flexmail.errors import LoginRefused
-from flexmail.services import accounts, approvals, channels, outbox
+from flexmail.services import accounts, approvals, bounces, channels, outbox
 from tests.services import stage
 
 LONG = "A-title-without-any-space-in-it-" * 5
@@ -29,6 +29,7 @@ def fill_database() -> None:
     cancelled = stage.ask("group:ops", now=now, title=LONG[:200])
     approvals.cancel(cancelled.approval_id, now=now)
     _let_one_mail_fail()
+    _let_the_mail_come_back(unclear.approval_id, now)
     _let_reading_fail(now)
 
 
@@ -38,6 +39,14 @@ def _let_one_mail_fail() -> None:
         mail = db.session.merge(mail)
         mail.state, mail.attempts = "failed", 3
         mail.answer = "550 5.1.1 There is no such mailbox"
+
+
+def _let_the_mail_come_back(approval_id: int, now: datetime) -> None:
+    with transaction():
+        (mail,) = bounces.deliveries(approval_id)
+        mail.state, mail.sent_at, mail.bounced_at = "failed", now, now
+        mail.status_code = "5.1.1"
+        mail.answer = f"5.1.1 <{LONG}@corp.test>: user unknown in the table of local mailboxes"
 
 
 def _let_reading_fail(now: datetime) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from flexmail.services import accounts, approvals
+from flexmail.db import transaction
+from flexmail.services import accounts, approvals, bounces
 from tests.conftest import NOW, Cast
 from tests.services import stage
+from tests.services.reports import delivery_report
 from tests.views.settings_form import Shown
 from tests.views.visitor import Visitor
 
@@ -192,3 +194,29 @@ def test_the_list_is_filtered_and_comes_in_pages(app: Flask, asked: int, ada: Vi
     assert "Deploy billing 4.2" in second
     assert "Newest" in second
     assert "No request is rejected." in ada.get("/approvals?status=rejected").text
+
+
+def test_the_page_says_how_each_mail_fares(app: Flask, asked: int, ada: Visitor) -> None:
+    assert "is tried" in ada.get(f"/approvals/{asked}").text
+    with app.app_context():
+        request = stage.asked(asked)
+        with transaction():
+            (mail,) = bounces.deliveries(asked)
+            mail.state, mail.sent_at, mail.answer = "sent", NOW, "250 2.0.0 queued"
+    page = ada.get(f"/approvals/{asked}").text
+    assert "250 2.0.0 queued" in page
+    assert "could not be delivered" not in page
+    with app.app_context():
+        stage.hand_in(delivery_report(request.message_id, diagnostic="smtp; 550 <b>no</b>"))
+    page = ada.get(f"/approvals/{asked}").text
+    assert "The mail could not be delivered: 5.1.1 &lt;b&gt;no&lt;/b&gt;" in page
+    assert "came back" in page
+
+
+def test_an_approver_sees_it_too_and_only_on_the_own_requests(
+    app: Flask, asked: int, ada: Visitor, bob: Visitor
+) -> None:
+    with app.app_context():
+        others = stage.ask("ada@corp.test").approval_id
+    assert "<h2>Mail</h2>" in bob.get(f"/approvals/{asked}").text
+    assert bob.get(f"/approvals/{others}").status_code == 404

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from flexmail.models import FINAL_STATUSES
+from flexmail.models import FINAL_STATUSES, MAIL_STATES
 from flexmail.services import approval_requests as rules
 from flexmail.views.api.resource import StrictSchema, moment
 
@@ -104,6 +104,22 @@ class DecisionSchema(Schema):
     at = moment("When it was taken.")
 
 
+class DeliverySchema(Schema):
+    """How the mail to one approver fares."""
+
+    to = fields.String(required=True, metadata={"description": "The address it goes to."})
+    state = fields.String(required=True, validate=validate.OneOf(MAIL_STATES))
+    status_code = fields.String(
+        required=True,
+        metadata={"description": "Why it failed, as RFC 3463 counts, such as 5.1.1; or empty."},
+    )
+    answer = fields.String(
+        required=True,
+        metadata={"description": "What a mail server said last, or what the bounce says."},
+    )
+    at = moment("When it bounced; else when the mail server took it; else when it was made.")
+
+
 class ApprovalSchema(Schema):
     """A request for a yes or no; its status is final once it left pending."""
 
@@ -121,6 +137,11 @@ class ApprovalSchema(Schema):
     mail_decision = fields.String(required=True, validate=validate.OneOf(MAIL_DECISIONS))
     approvers = fields.List(fields.String(), required=True)
     decisions = fields.List(fields.Nested(DecisionSchema), required=True)
+    deliveries = fields.List(
+        fields.Nested(DeliverySchema),
+        required=True,
+        metadata={"description": "The mails that ask for it, one an approver."},
+    )
     created_at = moment("When it was asked.")
     expires_at = moment("When it expires unless it is decided.")
     decided_at = moment("When its status became final.", nullable=True)

@@ -32,11 +32,17 @@ class MailSchema(Schema):
     state = fields.String(required=True, validate=validate.OneOf(MAIL_STATES))
     attempts = fields.Integer(required=True)
     retry_at = moment("When it is tried next.", nullable=True)
+    status_code = fields.String(
+        required=True,
+        metadata={"description": "Why it failed, as RFC 3463 counts, such as 5.1.1; or empty."},
+    )
     answer = fields.String(
-        required=True, metadata={"description": "What the mail server said last."}
+        required=True,
+        metadata={"description": "What the mail server said last, or what the bounce says."},
     )
     created_at = moment("When it was queued.")
     sent_at = moment("When the mail server took it.", nullable=True)
+    bounced_at = moment("When a report came that it did not arrive.", nullable=True)
     approval_id = fields.Integer(required=True, allow_none=True)
     encrypted = fields.Boolean(
         required=True,
