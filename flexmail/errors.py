@@ -7,6 +7,8 @@
     ├── Conflict               right in itself, but not in the present state
     ├── SecretUnreadable       a sealed value and no key that opens it
     ├── OwnershipLost          another process owns the jobs now: commit nothing
+    ├── ReadingFailed          a mail that exhausts or ends the process that reads it
+    ├── ReaderUnavailable      that process cannot be started: no mail's fault
     └── MailServerError        `.temporary`, `.step`, `.hint`, `.code`
         ├── Unreachable        resolve, connect, time-out, connection lost
         ├── TlsFailed          no TLS where it is due, or a certificate that fails
@@ -63,6 +65,14 @@ class SecretUnreadable(FlexmailError):
 
 class OwnershipLost(FlexmailError):
     """The lease went to another process; whatever was not committed must not be."""
+
+
+class ReadingFailed(FlexmailError):
+    """A mail that took too long, too much memory, or ended the process that read it."""
+
+
+class ReaderUnavailable(FlexmailError):
+    """The process that reads mails cannot be started; trying again later may help."""
 
 
 class MailServerError(FlexmailError):

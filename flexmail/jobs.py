@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from flexmail.db import db
 from flexmail.services import (
     accounts,
+    apart,
     approvals,
     channels,
     delivery,
@@ -199,6 +200,7 @@ class JobOwner:
         if self._scheduler is not None:
             log.info("jobs: they are not owned here any more")
             self._scheduler.shutdown(wait=self._stopping.is_set())
+            apart.stop()
         self._scheduler = self._interval = None
 
     def _run(self, service: Callable[[datetime], object]) -> None:

@@ -15,13 +15,13 @@ from sqlalchemy import select
 from flexmail.crypto import key_ring
 from flexmail.db import db
 from flexmail.mail.address import normalise
+from flexmail.mail.apart import Desk, Found, Reader
 from flexmail.mail.authenticate import authenticate
-from flexmail.mail.html import visible_text
-from flexmail.mail.parse import Parsed, parse
-from flexmail.mail.reference import MAX_FOUND, digest, find_message_ids, find_references, mask
-from flexmail.mail.reply import Reading, read
+from flexmail.mail.parse import Parsed
+from flexmail.mail.reference import MAX_FOUND, digest, find_message_ids, mask
+from flexmail.mail.reply import Reading
 from flexmail.models import ApprovalReference, Reply
-from flexmail.services import answers, approvals
+from flexmail.services import answers, approval_mail, approvals, bounces
 from flexmail.services.answers import Outcome
 from flexmail.services.in_force import InForce
 
@@ -30,21 +30,36 @@ _DECIDED = {"approve": "approved", "reject": "rejected"}
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """What the bytes of a mail say, before anybody believes it."""
+    """What the bytes of a mail say, before anybody believes it; without its texts."""
 
     raw: bytes = field(repr=False)
     partial: bool
     parsed: Parsed
-    references: frozenset[str] = field(repr=False)
+    found: tuple[Found, ...]
     reading: Reading
 
+    @property
+    def references(self) -> frozenset[str]:
+        """Return every reference that stands anywhere in the mail's texts."""
+        return frozenset(found.reference for found in self.found)
 
-def understand(raw: bytes, *, partial: bool, settings: InForce) -> Understood:
-    """Parse and read a mail; pure, so nothing is locked while it lasts."""
-    parsed = parse(raw, partial=partial)
-    shown = visible_text(parsed.html) if parsed.html else ""
-    references = find_references(f"{parsed.plain or ''}\n{shown}\n{parsed.more_text}")
-    return Understood(raw, partial, parsed, references, read(parsed, settings.words))
+
+def understand(
+    raw: bytes, *, partial: bool, settings: InForce, desk: Reader | None = None
+) -> Understood:
+    """Parse and read a mail; nothing is locked while it lasts, nothing is written.
+
+    What we had sent is looked up in between; the caller ends the read transaction of that.
+
+    Args:
+        desk: who touches the bytes; without one that is this very process.
+    """
+    desk = desk or Desk()
+    looked = desk.look(raw, partial=partial)
+    parsed = looked.parsed
+    threaded = find_message_ids((*parsed.in_reply_to, *parsed.references))
+    reading = desk.read(settings.words, approval_mail.sent_for(looked.references, threaded))
+    return Understood(raw, partial, parsed, looked.found, reading)
 
 
 def receive(mail: Understood, row: Reply, *, settings: InForce, now: datetime) -> Outcome:
@@ -59,7 +74,7 @@ def receive(mail: Understood, row: Reply, *, settings: InForce, now: datetime) -
     row.sender = _one_line(" | ".join(mail.parsed.from_values))
     row.subject = _one_line(mail.parsed.subject)
     row.message_id = _one_line(mail.parsed.message_id)
-    row.approval_id = approval.id if approval else None
+    row.approval_id = approval.id if approval else outcome.approval_id
     keep_raw(row, mail.raw, partial=mail.partial)
     answers.queue(outcome, to_message_id=mail.parsed.message_id, now=now)
     return outcome
@@ -76,7 +91,8 @@ def _judge(mail: Understood, row: Reply, settings: InForce, now: datetime) -> Ou
     if parsed.own_mark:
         return Outcome("own_mail", "flexmail sent this mail itself.")
     if parsed.bounce:
-        return Outcome("bounce", parsed.bounce)
+        noted = bounces.note(parsed.reports, now=now) or bounces.Noted(parsed.bounce, None)
+        return Outcome("bounce", noted.reason, approval_id=noted.approval_id)
     if parsed.automatic:
         return Outcome("auto_reply", parsed.automatic)
     if parsed.problem:
@@ -89,6 +105,8 @@ def _judge(mail: Understood, row: Reply, settings: InForce, now: datetime) -> Ou
         return Outcome("duplicate", "The very same mail was processed before.")
     reference = _reference_of(mail)
     if reference is None:
+        if parsed.weak_sign:
+            return Outcome("auto_reply", parsed.weak_sign)
         return Outcome("unknown_reference", "No valid reference, or references that disagree.")
     return _judge_bound(mail, reference, settings, now)
 
@@ -105,8 +123,12 @@ def _judge_bound(
     def refused(kind: str, reason: str) -> Outcome:
         return Outcome(kind, reason, reference)
 
-    author = mail.parsed.author
-    if author is None or author.addr_spec != normalise(user.email):
+    author, reading = mail.parsed.author, mail.reading
+    theirs = author is not None and author.addr_spec == normalise(user.email)
+    sign = mail.parsed.hint if theirs else mail.parsed.weak_sign
+    if sign and not (theirs and reading.verdict):
+        return refused("auto_reply", sign)
+    if author is None or not theirs:
         return refused("wrong_sender", f"The reference was given to {user.email}, not the sender.")
     if settings.reply_trust == "authenticated_sender":
         proof = authenticate(
@@ -116,7 +138,6 @@ def _judge_bound(
         )
         if not proof.passed:
             return refused("unauthenticated", proof.reason)
-    reading = mail.reading
     refusal = approvals.authorise(approval, user, channel="email", verdict=reading.verdict, now=now)
     if refusal:
         return refused(refusal.outcome, refusal.reason)

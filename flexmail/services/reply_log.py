@@ -50,7 +50,7 @@ def shown_text(reply: Reply) -> str:
     """Return the mail as text for people, "" when no copy is kept; references are masked.
 
     This is the source as it came, unless a part in base64 could hide a reference from the mask:
-    then it is the header block and the decoded text.
+    then it is the header block and the decoded text. What broke its reader is not decoded again.
 
     Raises:
         SecretUnreadable: no key opens the copy.
@@ -58,8 +58,10 @@ def shown_text(reply: Reply) -> str:
     raw = inbox.raw_of(reply)
     if b"base64" not in raw.lower():
         return mask(raw.decode("utf-8", "replace").replace("\r\n", "\n"))
-    parsed = parse(raw, partial=reply.raw_partial)
     header = raw.replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("utf-8", "replace")
+    if reply.outcome == "failed":
+        return mask(f"{header}\n\n(The text is not shown: reading this mail failed.)")
+    parsed = parse(raw, partial=reply.raw_partial)
     body = parsed.plain or (visible_text(parsed.html) if parsed.html else "")
     return mask(f"{header}\n\n{body}")
 

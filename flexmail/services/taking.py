@@ -11,21 +11,26 @@ known by (account, folder, UIDVALIDITY, UID) and SHA-256 that only has to be del
 from __future__ import annotations
 
 import logging
+import time
 
-from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from flexmail.db import db, transaction
-from flexmail.errors import OwnershipLost
+from flexmail.errors import OwnershipLost, ReaderUnavailable, ReadingFailed
 from flexmail.models import Reply
-from flexmail.services import folder_window, leases, settings
+from flexmail.services import apart, folder_window, tries
 from flexmail.services.receiving import Understood, keep_raw, receive, understand
-from flexmail.services.reply_run import LEASE, MAX_BYTES, Run, delete, sha256
+from flexmail.services.reply_run import MAX_BYTES, Run, delete, sha256
+from flexmail.services.tries import MAX_TRIES
 from flexmail.transport.imap import Fetched, Folder
+
+__all__ = ["MAX_TRIES", "take"]
 
 log = logging.getLogger(__name__)
 
-MAX_TRIES = 3
+_STRETCH_SECONDS = 5.0
+_LATE_SECONDS = 45.0
+"""A mail that turns out to take its 10 s may begin no later, for a run ends within a minute."""
 
 
 def take(folder: Folder, run: Run) -> None:
@@ -34,13 +39,13 @@ def take(folder: Folder, run: Run) -> None:
     count = run.settings.email_reply_process_count
     fetched = folder.fetch(window.open[:count], max_bytes=MAX_BYTES)
     for batch in folder_window.batches(fetched, window.tried):
-        if not run.keep_going():
+        if not run.keep_going() or (batch[0].uid in window.tried and _is_late(run)):
             break
         _settle(folder, run, batch)
     for mail in _delete_leftovers(folder, run, window.leftovers, count):
         if run.report.looked_at < count and run.keep_going():
             _settle(folder, run, [mail])
-    _note_unreadable(folder, run, set(folder.unreadable) - set(window.leftovers))
+    tries.note_unreadable(folder, run, set(folder.unreadable) - set(window.leftovers))
     run.report.left = max(0, folder.exists - len(window.left_alone))
 
 
@@ -63,72 +68,70 @@ def _delete_leftovers(
 
 def _settle(folder: Folder, run: Run, batch: list[Fetched]) -> None:
     """Register, understand, commit the outcomes, then delete."""
-    reply_ids, tries = _register(folder, run, batch)
-    understood = {mail.uid: _understand(mail, tries[mail.uid], run) for mail in batch}
+    reply_ids, tried = tries.register(folder, run, batch)
     settled: dict[int, str] = {}
     try:
+        understood, trouble = _understand_each(batch, tried, run)
         with transaction():
-            _stand_firm(run)
+            tries.stand_on_trust(run)
             for mail in batch:
                 row = db.session.get_one(Reply, reply_ids[mail.uid])
+                if mail.uid not in understood:
+                    row.tries -= 1  # nobody looked into it
+                    continue
                 _conclude(row, mail, understood[mail.uid], run)
                 if row.outcome:
                     settled[mail.uid] = row.outcome
     except (SQLAlchemyError, OSError, OwnershipLost):
-        _give_tries_back(list(reply_ids.values()))
+        tries.give_back(list(reply_ids.values()))
         raise
     for uid, outcome in settled.items():
         run.report.count(reply_ids[uid], outcome)
     if settled:
         delete(folder, run, list(settled))
+    if trouble:
+        raise trouble
 
 
-def _stand_firm(run: Run) -> None:
-    """Inside a write transaction: make sure that the lease is ours and the settings are the same.
-
-    Raises:
-        OwnershipLost: what was not committed must not be.
-    """
-    leases.check(LEASE, run.fence, now=run.clock())
-    if settings.load().revision != run.settings.revision:
-        raise OwnershipLost("The settings were changed: the next run goes by the new ones.")
+def _is_late(run: Run) -> bool:
+    return time.monotonic() - run.began > _LATE_SECONDS
 
 
-def _register(
-    folder: Folder, run: Run, batch: list[Fetched]
-) -> tuple[dict[int, int], dict[int, int]]:
-    """Count a try of each mail and commit, before anything looks inside.
+def _understand_each(
+    batch: list[Fetched], tried: dict[int, int], run: Run
+) -> tuple[dict[int, Understood | Exception], ReaderUnavailable | None]:
+    """Read mail after mail, as long as the run may last and there is a process that reads.
 
     Returns:
-        The reply ids and the tries, by UID.
+        What each mail says or what it did, by UID, and why there is no process.
     """
-    with transaction():
-        _stand_firm(run)
-        rows = {mail.uid: _row_of(folder, run, mail) for mail in batch}
-        for row in rows.values():
-            row.tries += 1
-        db.session.flush()
-        return (
-            {uid: row.id for uid, row in rows.items()},
-            {uid: row.tries for uid, row in rows.items()},
-        )
+    understood: dict[int, Understood | Exception] = {}
+    began = time.monotonic()
+    for mail in batch:
+        takes_long = understood and time.monotonic() - began > _STRETCH_SECONDS
+        if takes_long and (_is_late(run) or not run.keep_going()):
+            break
+        try:
+            understood[mail.uid] = _understand(mail, tried[mail.uid], run)
+        except ReaderUnavailable as error:
+            return understood, error
+        finally:
+            db.session.rollback()  # no transaction is open while a mail is read
+    return understood, None
 
 
-def _row_of(folder: Folder, run: Run, mail: Fetched) -> Reply:
-    identity = {**run.identity(folder), "uid": mail.uid, "sha256": sha256(mail)}
-    row = db.session.scalar(select(Reply).filter_by(**identity))
-    if row is None:
-        row = Reply(**identity, size_bytes=mail.size, tries=0, first_seen_at=run.now)
-        db.session.add(row)
-    return row
-
-
-def _understand(mail: Fetched, tries: int, run: Run) -> Understood | Exception:
-    """Read one mail; whatever breaks is this mail's trouble and nobody else's."""
-    if tries > MAX_TRIES:
+def _understand(mail: Fetched, tried: int, run: Run) -> Understood | Exception:
+    """Read one mail; whatever it breaks is this mail's trouble and nobody else's."""
+    if tried > MAX_TRIES:
         return ChildProcessError("No earlier try came to an end: this mail may be what ends them.")
     try:
-        return understand(mail.raw, partial=mail.partial, settings=run.settings)
+        with apart.shared() as desk:
+            return understand(mail.raw, partial=mail.partial, settings=run.settings, desk=desk)
+    except (SQLAlchemyError, OSError, ReaderUnavailable):
+        raise  # the database or this machine is in trouble, not this mail
+    except ReadingFailed as error:
+        log.warning("A mail could not be read: UID %d: %s", mail.uid, error)
+        return error
     except Exception as error:
         log.exception("A mail could not be read: UID %d", mail.uid)
         return error
@@ -147,38 +150,8 @@ def _conclude(row: Reply, mail: Fetched, understood: Understood | Exception, run
         except Exception as error:
             log.exception("A mail could not be processed: UID %d", mail.uid)
             trouble = error
-    row.reason = f"Try {row.tries} to process this mail broke off ({type(trouble).__name__})."
+    what = str(trouble) if isinstance(trouble, ReadingFailed) else type(trouble).__name__
+    row.reason = f"Try {row.tries} to process this mail broke off: {what.rstrip('.')}."
     if row.tries >= MAX_TRIES:
         row.outcome, row.processed_at = "failed", run.now
         keep_raw(row, mail.raw, partial=mail.partial)
-
-
-def _note_unreadable(folder: Folder, run: Run, uids: set[int]) -> None:
-    """Count the tries of mails that the server lists and will not hand over.
-
-    After the last one they are `failed` and stay in the folder, out of the way: there is no copy
-    of them anywhere else.
-    """
-    if not uids:
-        return
-    with transaction():
-        _stand_firm(run)
-        for uid in sorted(uids):
-            row = _row_of(folder, run, Fetched(uid, b"", 0))
-            row.tries += 1
-            row.reason = f"The server does not hand over this mail: {folder.unreadable[uid]}"
-            if row.tries >= MAX_TRIES:
-                row.outcome, row.processed_at = "failed", run.now
-                row.kept_by_server = True
-                db.session.flush()
-                run.report.count(row.id, "failed")
-
-
-def _give_tries_back(reply_ids: list[int]) -> None:
-    """Undo the count where the database or the lease was the trouble, as far as that goes."""
-    try:
-        with transaction():
-            counted = update(Reply).where(Reply.id.in_(reply_ids), Reply.tries > 0)
-            db.session.execute(counted.values(tries=Reply.tries - 1))
-    except SQLAlchemyError as error:
-        log.warning("replies: tries could not be given back: %s", error)

@@ -65,6 +65,18 @@ def in_base64(request: Asked) -> bytes:
     )
 
 
+def test_a_mail_that_broke_its_reader_is_not_decoded_to_be_shown(
+    ready: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = hand_in(in_base64(ask()))
+    decoded = shown(row)
+    with transaction():
+        db.session.get_one(Reply, row.id).outcome = "failed"
+    monkeypatch.setattr(reply_log, "parse", lambda *_, **__: pytest.fail("It was parsed."))
+    assert shown(row).startswith(decoded.partition("\n\n")[0])
+    assert shown(row).endswith("(The text is not shown: reading this mail failed.)")
+
+
 def in_html(request: Asked) -> bytes:
     return reply(
         request,

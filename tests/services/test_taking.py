@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -19,6 +21,8 @@ from flexmail.errors import OwnershipLost, Refused, Unreachable
 from flexmail.models import Reply
 from flexmail.services import (
     accounts,
+    apart,
+    approval_mail,
     approvals,
     channels,
     delivery,
@@ -29,12 +33,14 @@ from flexmail.services import (
     status,
     taking,
 )
+from flexmail.services.apart import Apart
 from flexmail.services.inbox import Report, process_replies, raw_of
 from flexmail.services.reply_run import MAX_BYTES, Run
 from flexmail.transport.imap import Fetched, Folder, open_folder
 from tests.conftest import NOW
 from tests.fixtures_servers import need
 from tests.servers import PASSWORD, Dovecot
+from tests.services import hostile_desk
 from tests.services.stage import (
     ADA,
     APPROVALS,
@@ -396,6 +402,138 @@ def test_a_mail_that_breaks_while_it_is_judged_takes_no_other_along(
     for number in (1, 2):
         run(after=number * MINUTE)
     assert Counter(outcomes()) == {"approved": 1, "failed": 1}
+
+
+@pytest.fixture
+def hostile(monkeypatch: pytest.MonkeyPatch) -> Iterator[Apart]:
+    """Where mails are read apart, those that ask for it break their reader; see `hostile_desk`."""
+    with Apart(hostile_desk.__name__, seconds=2) as desk:
+        monkeypatch.setattr(apart, "_desk", desk)
+        yield desk
+
+
+@pytest.mark.parametrize(
+    ("deed", "reason"),
+    [
+        ("burn", "Reading this mail took more than 2 s."),
+        ("hoard", "Reading this mail needed too much memory."),
+        ("recurse", "Reading this mail broke off (RecursionError)."),
+        ("overflow", "Reading this mail ended the process that read it (SIGSEGV)."),
+        ("kill", "Reading this mail ended the process that read it (SIGKILL)."),
+        ("lie", "The process that read this mail answered nonsense."),
+    ],
+)
+def test_a_mail_that_breaks_its_reader_is_failed_after_three_tries_and_takes_no_other_along(
+    deed: str, reason: str, ready: Flask, server: MailServer, hostile: Apart
+) -> None:
+    poison = reply(None, f"DO THIS: {deed}")
+    before, after = ask(), ask()
+    for raw in (reply(before), poison, reply(after, "Reject")):
+        server.deliver(APPROVALS, raw)
+    report = run()
+    assert (report.by_outcome, report.error) == ({"approved": 1, "rejected": 1}, "")
+    assert inbox_of(server) == [poison]
+    assert [(row.tries, row.outcome) for row in rows()][1] == (1, None)
+    later = ask()
+    server.deliver(APPROVALS, reply(later))
+    assert run(after=MINUTE).by_outcome == {"approved": 1}
+    assert run(after=2 * MINUTE).by_outcome == {"failed": 1}
+    row = rows()[1]
+    assert row.reason == f"Try 3 to process this mail broke off: {reason}"
+    assert (row.tries, raw_of(row), inbox_of(server)) == (3, poison, [])
+    assert [decisions(request) for request in (before, after, later)] == [1, 1, 1]
+
+
+def test_a_mail_is_read_apart_with_no_transaction_open(
+    ready: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        server.deliver(APPROVALS, reply(ask()))
+    real, desks = receiving.understand, []
+
+    def note(raw: bytes, **given: Any) -> Any:
+        assert not db.session().in_transaction()
+        desks.append(type(given["desk"]))
+        return real(raw, **given)
+
+    monkeypatch.setattr(UNDERSTAND, note)
+    assert run().by_outcome == {"approved": 2}
+    assert desks == [Apart, Apart]
+
+
+def test_a_reader_that_cannot_start_costs_no_mail_a_try(
+    ready: Flask, server: MailServer, hostile: Apart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = reply(ask())
+    server.deliver(APPROVALS, raw)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/nowhere/python")
+        reports = [run(after=number * HOUR) for number in range(5)]
+    for report in reports:
+        assert "The process that reads mails cannot start" in report.error
+        assert report.by_outcome == {}
+    assert inbox_of(server) == [raw]
+    assert [(row.tries, row.outcome) for row in rows()] == [(0, None)]
+    assert channels.get("replies").error == reports[-1].error
+    assert run(after=6 * HOUR).by_outcome == {"approved": 1}
+
+
+def test_a_reader_that_cannot_start_again_loses_nothing_that_was_read_before(
+    ready: Flask, server: MailServer, hostile: Apart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mails = [reply(ask()), reply(None, "DO THIS: kill"), reply(ask()), reply(ask())]
+    for raw in mails:
+        server.deliver(APPROVALS, raw)
+    with hostile:
+        hostile.look(mails[0], partial=False)
+        monkeypatch.setattr(sys, "executable", "/nowhere/python")
+        report = run()
+    assert report.by_outcome == {"approved": 1}
+    assert "cannot start" in report.error
+    assert [(row.tries, row.outcome) for row in rows()] == [
+        (1, "approved"),
+        (1, None),  # this one was read
+        (0, None),
+        (0, None),
+    ]
+    assert inbox_of(server) == mails[1:]
+
+
+@pytest.mark.parametrize("why", ["it is stopped", "it is late"])
+def test_a_run_that_takes_long_reads_no_further_and_costs_the_others_no_try(
+    why: str, ready: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mails = [reply(ask()) for _ in range(3)]
+    for raw in mails:
+        server.deliver(APPROVALS, raw)
+    answers = iter([True])
+    with monkeypatch.context() as patch:
+        patch.setattr(taking, "_STRETCH_SECONDS", -1.0)  # as if every mail took that long
+        if why == "it is late":
+            patch.setattr(taking, "_LATE_SECONDS", -1.0)
+        report = run(keep_going=lambda: why == "it is late" or next(answers, False))
+    assert (report.by_outcome, report.error) == ({"approved": 1}, "")
+    assert [row.tries for row in rows()] == [1, 0, 0]
+    assert inbox_of(server) == mails[1:]
+    assert run(after=MINUTE).left == 0
+    assert outcomes() == ["approved"] * 3
+
+
+def test_a_database_that_fails_while_a_mail_is_understood_costs_no_try(
+    ready: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = reply(ask())
+    server.deliver(APPROVALS, raw)
+
+    def refuse(*_: object) -> None:
+        raise OperationalError("SELECT", {}, sqlite3.OperationalError("disk I/O error"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(approval_mail, "sent_for", refuse)
+        with pytest.raises(OperationalError):
+            run()
+    assert (inbox_of(server), rows()[0].tries) == ([raw], 0)
+    assert run(after=MINUTE).by_outcome == {"approved": 1}
 
 
 class Keeping(Meddled):

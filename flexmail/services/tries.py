@@ -1,0 +1,91 @@
+"""Count the tries of mails: each is committed before anybody looks inside, so that a mail that
+ends every process which reads it is given up after the last of them.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from flexmail.db import db, transaction
+from flexmail.errors import OwnershipLost
+from flexmail.models import Reply
+from flexmail.services import trust
+from flexmail.services.reply_run import Run, sha256, stand_firm
+from flexmail.transport.imap import Fetched, Folder
+
+log = logging.getLogger(__name__)
+
+MAX_TRIES = 3
+
+
+def register(
+    folder: Folder, run: Run, batch: list[Fetched]
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Count a try of each mail and commit, before anything looks inside.
+
+    Returns:
+        The reply ids and the tries, by UID.
+    """
+    with transaction():
+        stand_on_trust(run)
+        rows = {mail.uid: _row_of(folder, run, mail) for mail in batch}
+        for row in rows.values():
+            row.tries += 1
+        db.session.flush()
+        return (
+            {uid: row.id for uid, row in rows.items()},
+            {uid: row.tries for uid, row in rows.items()},
+        )
+
+
+def note_unreadable(folder: Folder, run: Run, uids: set[int]) -> None:
+    """Count the tries of mails that the server lists and will not hand over.
+
+    After the last one they are `failed` and stay in the folder, out of the way: there is no copy
+    of them anywhere else.
+    """
+    if not uids:
+        return
+    with transaction():
+        stand_on_trust(run)
+        for uid in sorted(uids):
+            row = _row_of(folder, run, Fetched(uid, b"", 0))
+            row.tries += 1
+            row.reason = f"The server does not hand over this mail: {folder.unreadable[uid]}"
+            if row.tries >= MAX_TRIES:
+                row.outcome, row.processed_at = "failed", run.now
+                row.kept_by_server = True
+                db.session.flush()
+                run.report.count(row.id, "failed")
+
+
+def give_back(reply_ids: list[int]) -> None:
+    """Undo the count where the database or the lease was the trouble, as far as that goes."""
+    try:
+        with transaction():
+            counted = update(Reply).where(Reply.id.in_(reply_ids), Reply.tries > 0)
+            db.session.execute(counted.values(tries=Reply.tries - 1))
+    except SQLAlchemyError as error:
+        log.warning("replies: tries could not be given back: %s", error)
+
+
+def stand_on_trust(run: Run) -> None:
+    """Inside a write transaction: make sure that what this run goes by still holds.
+
+    Raises:
+        OwnershipLost: what was not committed must not be.
+    """
+    if not trust.of(stand_firm(run)).lets_decide:
+        raise OwnershipLost("The mail server has to prove itself first: see the status page.")
+
+
+def _row_of(folder: Folder, run: Run, mail: Fetched) -> Reply:
+    identity = {**run.identity(folder), "uid": mail.uid, "sha256": sha256(mail)}
+    row = db.session.scalar(select(Reply).filter_by(**identity))
+    if row is None:
+        row = Reply(**identity, size_bytes=mail.size, tries=0, first_seen_at=run.now)
+        db.session.add(row)
+    return row
