@@ -1,17 +1,23 @@
-"""`flexmail replies`: the reply job by hand."""
+"""`flexmail replies`: the reply job by hand, and what it would make of one mail."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import BinaryIO
 
 import click
 from flask.cli import AppGroup
 
 from flexmail.cli import console
-from flexmail.services import inbox, reply_log, settings
+from flexmail.services import explaining, inbox, reply_log, settings, trust
+from flexmail.services.explaining import Explanation
+from flexmail.services.reply_run import MAX_BYTES
 from flexmail.services.shapes import Shape, run_shape
 
 group = AppGroup("replies", help="Mail that answers.")
+
+_MARKS = {True: "yes", False: "no", None: "-"}
 
 
 @group.command("process")
@@ -20,7 +26,8 @@ group = AppGroup("replies", help="Mail that answers.")
 def process(context: click.Context, as_json: bool) -> None:
     """Run the reply job once, now, whatever pause is set; print what became of each mail.
 
-    With email approval off nothing is read and nothing deleted.
+    With email approval off nothing is read and nothing deleted; the same holds while the mail
+    server has still to prove itself (reply_trust).
     """
     console.keep_log_quiet()
     approval_is_on = settings.load().enable_email_approval
@@ -32,8 +39,58 @@ def process(context: click.Context, as_json: bool) -> None:
         _tell(run)
     if report.error and approval_is_on:
         context.exit(console.complain(report.error, 1))
-    if report.error:
-        console.remark(report.error)
+    if report.held and trust.of(settings.load()).state == "refused":
+        context.exit(console.complain(report.held, 1))
+    if report.error or report.held:
+        console.remark(report.error or report.held)
+
+
+@group.command("explain")
+@click.argument("file", type=click.File("rb"), metavar="FILE")
+@console.json_option
+def explain(file: BinaryIO, as_json: bool) -> None:
+    """Tell what a mail would do, rule by rule, without doing it.
+
+    FILE holds the mail as it came (.eml); - reads stdin. Of a mail over 1 MiB the beginning counts.
+    """
+    console.keep_log_quiet()
+    try:
+        raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise click.UsageError(f"{file.name} cannot be read: {error.strerror}.") from error
+    if not raw.strip():
+        raise click.UsageError("There is no mail in it: the file is empty.")
+    explanation = explaining.explain(raw, now=datetime.now(UTC))
+    if as_json:
+        shape = asdict(explanation)
+        console.say_json({name: shape[name] for name in shape if name not in ("own_text", "rest")})
+    else:
+        _tell_explanation(explanation)
+
+
+def _tell_explanation(explanation: Explanation) -> None:
+    console.say(f"{explanation.outcome}: {explanation.reason}")
+    for name in ("words_read", "cut_off", "decision", "comment"):
+        value = getattr(explanation, name)
+        if value:
+            console.say(f"{name}: {_indented(value)}")
+    console.say("")
+    console.say_table(
+        ("OK", "RULE", "FINDING"),
+        [(_MARKS[rule.ok], rule.rule, _one_line(rule.finding)) for rule in explanation.rules],
+    )
+    answer = explanation.answer
+    if answer:
+        console.say(f"\n{answer.kind} to {answer.to}: {answer.subject}")
+        console.say(f"  {_indented(answer.text.strip())}")
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n  ")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _tell(run: Shape) -> None:

@@ -1,7 +1,7 @@
 """What flexmail answers to a reply: a confirmation, an explanation, or nothing.
 
 Only the approver that the reference was made for is ever written to, never the sender: the two
-differ when somebody else got hold of the mail. Automata and bounces have no reference here.
+differ when somebody else got hold of the mail. Automata and bounces are never answered.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ class Outcome:
     reference: ApprovalReference | None = None
     verdict: approvals.Verdict | None = None
     comment: str = ""
+    approval_id: int | None = None
+    """The request that a bounce is about; an answer is bound by its reference instead."""
 
 
 def queue(outcome: Outcome, *, to_message_id: str, now: datetime) -> None:
     """Queue one mail to the bound approver, or none; joins the caller's transaction."""
-    if outcome.reference is None:
+    if outcome.reference is None or silence(outcome, now=now):
         return
     approval, user = outcome.reference.approval, outcome.reference.user
     context: dict[str, Any] = {"approval": approval, "approver": user}
     if outcome.verdict:
         kind = "reply_confirmation"
         context |= {"verdict": outcome.verdict, "comment": outcome.comment}
-    elif outcome.kind in _ANSWERED and user.active and _may_explain(user, now):
+    else:
         kind = "reply_explanation"
         context |= {
             "reason": outcome.reason,
             "still_open": approval.status == "pending" and approval.expires_at > now,
             "may_approve": approval.mail_decision == "allow",
         }
-    else:
-        return
     theirs = outcome.kind != "wrong_sender"
     in_reply_to = find_message_ids([to_message_id])[:1] if theirs else ()
     outbox.queue(
@@ -67,6 +67,20 @@ def queue(outcome: Outcome, *, to_message_id: str, now: datetime) -> None:
         threading=outbox.Threading(in_reply_to=in_reply_to[0] if in_reply_to else None),
         approval_id=approval.id,
     )
+
+
+def silence(outcome: Outcome, *, now: datetime) -> str:
+    """Say why nothing is answered, or nothing where an answer goes out."""
+    if outcome.reference is None or not (outcome.verdict or outcome.kind in _ANSWERED):
+        return f"a mail that ends as {outcome.kind} never is."
+    user = outcome.reference.user
+    if outcome.verdict:
+        return ""
+    if not user.active:
+        return f"the account {user.email} is disabled."
+    if not _may_explain(user, now):
+        return f"{user.email} got {EXPLANATIONS_A_DAY} explanations within a day already."
+    return ""
 
 
 def _may_explain(user: User, now: datetime) -> bool:

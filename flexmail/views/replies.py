@@ -1,15 +1,34 @@
-"""Replies: what became of each processed mail, and why."""
+"""Replies: what became of each processed mail, and why; and what any mail would do."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from flexmail.errors import InvalidInput, SecretUnreadable
-from flexmail.models import OUTCOMES
-from flexmail.services import reply_log
+from flexmail.errors import InvalidInput, ReaderUnavailable, SecretUnreadable
+from flexmail.models import OUTCOMES, Reply
+from flexmail.services import explaining, reply_log
+from flexmail.services.explaining import Explanation
+from flexmail.views.reply_forms import ExplainForm
 
 pages = Blueprint("replies", __name__)
+
+_MAX_UPLOAD_BYTES = 64 * 1024 * 1024
+_MAX_PASTED_BYTES = 2 * 1024 * 1024
+
+
+@pages.url_value_preprocessor
+def make_room(endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """Let a mail with large attachments come in; of it the beginning is read.
+
+    This runs before anything reads the form. Whoever is no admin is turned away before that.
+    """
+    if endpoint == "replies.explain":
+        request.max_content_length = _MAX_UPLOAD_BYTES
+        request.max_form_memory_size = _MAX_PASTED_BYTES
 
 
 @pages.get("/replies")
@@ -31,3 +50,41 @@ def show(reply_id: int) -> ResponseReturnValue:
     except SecretUnreadable as error:
         text, trouble = "", str(error)
     return render_template("replies/show.html", reply=reply, text=text, trouble=trouble)
+
+
+@pages.get("/replies/explain")
+def ask() -> ResponseReturnValue:
+    """Ask for the mail."""
+    return _explain_page(ExplainForm(formdata=None))
+
+
+@pages.post("/replies/explain")
+def explain() -> ResponseReturnValue:
+    """Tell what the mail would do; nothing is changed."""
+    form = ExplainForm()
+    raw = form.raw()
+    if not raw:
+        return _explain_page(form), 422
+    try:
+        return _explain_page(form, explaining.explain(raw, now=datetime.now(UTC)))
+    except ReaderUnavailable as error:
+        form.form_errors.append(str(error))
+        return _explain_page(form), 503
+
+
+@pages.post("/replies/<row:reply_id>/explain")
+def explain_kept(reply_id: int) -> ResponseReturnValue:
+    """Tell what a processed mail would do if it came now for the first time."""
+    form = ExplainForm(formdata=None)
+    try:
+        told = explaining.explain_kept(reply_id, now=datetime.now(UTC))
+    except ReaderUnavailable as error:
+        form.form_errors.append(str(error))
+        return _explain_page(form), 503
+    return _explain_page(form, told, reply_log.get(reply_id))
+
+
+def _explain_page(
+    form: ExplainForm, told: Explanation | None = None, reply: Reply | None = None
+) -> str:
+    return render_template("replies/explain.html", form=form, told=told, reply=reply)

@@ -21,6 +21,7 @@ PAGES = (
     "/approvals/new",
     "/replies",
     "/replies/1",
+    "/replies/explain",
     "/outbox",
     "/users",
     "/users/2",
@@ -46,6 +47,13 @@ def faults(page: Page) -> list[str]:
     ]
 
 
+def explain_kept(page: Page) -> None:
+    """Explain the kept copy of a processed mail."""
+    page.goto("/replies/2")
+    page.get_by_role("button", name="Explain").click()
+    page.get_by_role("heading", name="The rules, in order").wait_for()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_on_any_page(open_as: Open, site: Site, theme: str) -> None:
     found = []
@@ -68,12 +76,30 @@ def test_axe_finds_nothing_on_any_page(open_as: Open, site: Site, theme: str) ->
     assert not found, "\n".join(found)
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_where_a_mail_is_explained(open_as: Open, site: Site, theme: str) -> None:
+    page = open_as(site.cast.ada, color_scheme=theme)
+    explain_kept(page)
+    found = faults(page)
+    page.get_by_label("The mail's source").fill("From: x@y.test\n\nApprove")
+    page.get_by_role("button", name="Explain").click()
+    page.get_by_text("unknown reference").wait_for()
+    found += faults(page)
+    page.get_by_label("The mail's source").fill("")
+    page.get_by_role("button", name="Explain").click()
+    page.get_by_role("alert").wait_for()
+    found += faults(page)
+    assert not found, "\n".join(found)
+
+
 def test_no_page_is_wider_than_a_small_phone(open_as: Open, site: Site) -> None:
     page = open_as(site.cast.ada, viewport={"width": 360, "height": 740})
     widths = {}
     for path in PAGES:
         page.goto(path)
         widths[path] = page.evaluate("document.documentElement.scrollWidth")
+    explain_kept(page)
+    widths[page.url] = page.evaluate("document.documentElement.scrollWidth")
     assert {path: width for path, width in widths.items() if width > 360} == {}
 
 
