@@ -1,7 +1,7 @@
 # Needs python3 (3.11 or newer, with venv), git and make; everything else goes into .venv.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check clean
+.PHONY: help run demo test check corpus mutants fuzz clean
 
 PYTHON ?= python3
 # Test processes side by side, and what else pytest is to be told: make test ARGS="-k reply"
@@ -15,7 +15,7 @@ pins := setup.cfg requirements/constraints.txt
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 | \2/p' Makefile | while IFS='|' read -r name text; \
-	do printf '%-12s%s\n' "$$name" "$$text"; done
+	do printf '%-14s%s\n' "$$name" "$$text"; done
 
 run: .venv/.use ## serve http://127.0.0.1:8000 with gunicorn, database and keys in instance/
 	$(bin)/flexmail db upgrade
@@ -35,8 +35,17 @@ check: .venv/.dev ## format, lint, types, import rules, then the tests: what a c
 	$(bin)/lint-imports
 	@$(MAKE) --no-print-directory test
 
+corpus: .venv/.dev ## measure the reading of real replies: FLEXMAIL_CORPUS, or beside the checkout
+	$(bin)/python -m pytest -q -rs tests/services/test_corpus.py
+
+mutants: .venv/.dev ## take out one condition after another: a test must notice each
+	$(bin)/python -m tests.mutation $(ARGS)
+
+fuzz: .venv/.fuzz ## look for mail that approves and should not: make fuzz ARGS=600 (seconds)
+	$(bin)/python -m tests.fuzz $(ARGS)
+
 clean: ## remove .venv and what tools left behind; instance/ stays
-	rm -rf .venv build dist flexmail.egg-info .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf .venv .fuzz build dist flexmail.egg-info .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache .hypothesis .coverage .coverage.* htmlcov
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
@@ -53,3 +62,7 @@ clean: ## remove .venv and what tools left behind; instance/ stays
 .venv/.dev: .venv/.made
 	$(install) --editable '.[demo,dev]'
 	@touch $@ .venv/.use
+
+.venv/.fuzz: .venv/.dev
+	$(install) --editable '.[demo,dev,fuzz]'
+	@touch $@

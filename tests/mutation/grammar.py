@@ -1,0 +1,370 @@
+"""The conditions in the grammar: the line that decides, and where that line may stand."""
+
+from __future__ import annotations
+
+from tests.mutation.mutant import rows
+
+DOUBTFUL = "test_a_line_that_could_be_meant_otherwise_does_not_approve"
+NOT_FIRST = "test_a_word_that_is_not_the_first_whole_word_decides_nothing"
+UNSEEN = "test_what_is_unseen_or_imitates_letters_decides_nothing"
+CLEAN = "test_a_clean_line_decides"
+OPENING = "test_only_a_greeting_or_a_banner_may_stand_above_the_word"
+BELOW = "test_below_a_quote_only_a_lone_clear_answer_counts"
+GREETED = f"tests/mail/test_reply.py::{OPENING}"
+MEANT = "test_what_could_be_meant_is_not_passed_over"
+CONDITIONS = "tests/mail/test_conditions.py::"
+
+DECISION = rows(
+    "flexmail/mail/decision.py",
+    "tests/mail/test_reply.py",
+    (
+        "no word both approves and rejects",
+        "if both := self.approve & self.reject:",
+        "if both := False and self.approve & self.reject:",
+        "test_no_word_both_approves_and_rejects",
+    ),
+    (
+        "the line begins with a word",
+        "if found is None or word",
+        "if False or word",
+        "",
+        "where there is no word, there is none that decides: the next condition",
+    ),
+    (
+        "the word is one that decides",
+        "or word not in words.approve | words.reject or",
+        "or not word or",
+        NOT_FIRST,
+    ),
+    (
+        "the word stands at the very beginning",
+        "found = _FIRST_WORD.match(line)",
+        "found = _FIRST_WORD.search(line)",
+        NOT_FIRST,
+    ),
+    (
+        "the word ends where it seems to",
+        "or not _ends_word(found):",
+        "or False:",
+        NOT_FIRST,
+    ),
+    (
+        "nothing on the line is hidden or imitates letters",
+        "if _is_deceptive(line):",
+        "if False:",
+        UNSEEN,
+    ),
+    (
+        "only yes and no have to stand alone",
+        'if word in ALONE and ("?" in',
+        'if True and ("?" in',
+        CLEAN,
+    ),
+    (
+        "yes and no ask nothing",
+        'and ("?" in line or rest',
+        "and (False or rest",
+        f"{CONDITIONS}test_no_with_a_question_mark_does_not_reject",
+    ),
+    (
+        "yes and no stand alone",
+        "or rest.strip(_MARKS)):",
+        "or False):",
+        DOUBTFUL,
+    ),
+    (
+        "a doubtful line does not approve",
+        "if doubt := _doubt(_unbroken(lines), words):",
+        "if doubt := False and _doubt(_unbroken(lines), words):",
+        DOUBTFUL,
+    ),
+    (
+        "the line is read to its end, wherever a client broke it",
+        "_doubt(_unbroken(lines), words)",
+        "_doubt(lines[0], words)",
+        "test_a_line_that_a_client_broke_is_read_to_its_end",
+    ),
+    (
+        "a line that its author ended is not read on",
+        "if is_blank(following) or not may_be_wrapped(line, following):",
+        "if is_blank(following) or False:",
+        f"{CONDITIONS}test_a_line_that_its_author_ended_is_not_read_on",
+    ),
+    (
+        "a blank line ends a broken line",
+        "if is_blank(following) or not may",
+        "if False or not may",
+        f"{CONDITIONS}test_a_line_that_a_client_broke_ends_at_a_blank_line",
+    ),
+    (
+        "a word may be all there is",
+        "return not rest or rest[0]",
+        "return False or rest[0]",
+        CLEAN,
+    ),
+    (
+        "a space ends a word",
+        'or rest[0] in " \\t" or marks',
+        "or False or marks",
+        CLEAN,
+    ),
+    (
+        "some marks end a word without a space",
+        'or marks.endswith((",", ":", "!"))',
+        "or False",
+        CLEAN,
+    ),
+    (
+        "no mark but those ends a word without a space",
+        'or marks.endswith((",", ":", "!"))',
+        'or marks.endswith((",", ":", "!", ".", "-"))',
+        NOT_FIRST,
+    ),
+    (
+        "nothing unseen stands on the line that Unicode calls a letter",
+        "char in _UNSEEN or (char",
+        "False or (char",
+        UNSEEN,
+    ),
+    (
+        "nothing unseen stands on the line that Unicode calls unseen",
+        'or (char != "\\t" and unicodedata.category(char) in _UNSEEN_KINDS)',
+        "or (False and unicodedata.category(char) in _UNSEEN_KINDS)",
+        UNSEEN,
+    ),
+    (
+        "a tab does no harm",
+        'or (char != "\\t" and unicodedata',
+        "or (True and unicodedata",
+        f"{CONDITIONS}test_a_tab_is_a_space",
+    ),
+    (
+        "no word mixes scripts",
+        "any(char.isascii() for char in token)\n        and any(",
+        "any(char.isascii() for char in token)\n        and False and any(",
+        UNSEEN,
+    ),
+    (
+        "a word in another script may stand in a comment",
+        "any(char.isascii() for char in token)\n        and",
+        "True\n        and",
+        f"{CONDITIONS}test_a_word_in_another_script_is_comment",
+    ),
+    (
+        "an approving line asks nothing",
+        "if not _QUESTION_MARKS.isdisjoint(line) or",
+        "if False or",
+        f"{CONDITIONS}test_a_question_mark_of_any_script_is_one",
+    ),
+    (
+        "an approving line asks nothing in any form of the mark",
+        'or "?" in plain:',
+        "or False:",
+        f"{CONDITIONS}test_a_question_mark_of_any_script_is_one",
+    ),
+    ("an approving line holds no negation", "if negates(plain):", "if False:", DOUBTFUL),
+    (
+        "a negation is one as a whole word",
+        "return not tokens.isdisjoint(NEGATIONS) or any",
+        "return False or any",
+        DOUBTFUL,
+    ),
+    (
+        "a negation is one as an ending",
+        'or any(token.endswith("n\'t") for token in tokens)',
+        "or False",
+        DOUBTFUL,
+    ),
+    (
+        "an apostrophe is one in any form",
+        "text = text.translate(_APOSTROPHES)",
+        "text = text.translate({})",
+        DOUBTFUL,
+    ),
+    (
+        "letters are read in any form",
+        'unicodedata.normalize("NFKC", char) for char in text',
+        "char for char in text",
+        DOUBTFUL,
+    ),
+    (
+        "an approving line holds no word that rejects",
+        "if says_any(plain, words.reject):",
+        "if False:",
+        DOUBTFUL,
+    ),
+)
+
+READING = rows(
+    "flexmail/mail/reply.py",
+    "tests/mail/test_reply.py",
+    (
+        "there is text",
+        "if not readings:",
+        "if not (readings := readings or [_read_text('', words, sent)]):",
+        "test_mail_without_text_decides_nothing",
+    ),
+    (
+        "plain and HTML say the same",
+        "if first.verdict != last.verdict:",
+        "if False:",
+        "test_parts_that_read_differently_decide_nothing",
+    ),
+    (
+        "what shows is read, not what is hidden",
+        "visible_text(parsed.html) if parsed.html else",
+        "parsed.html if parsed.html else",
+        "test_parts_that_read_differently_decide_nothing",
+    ),
+    (
+        "something was written above the quoted mail",
+        "if at == len(lines):",
+        "if not (lines := lines or ['Approve']):",
+        "test_history_is_never_the_authors_and_ends_the_comment",
+    ),
+    (
+        "an opening is passed over only where no deciding word stands first",
+        "if not decision.has_word and (below",
+        "if True and (below",
+        "",
+        "no greeting and no banner begins with a word that decides",
+    ),
+    (
+        "only what opens a mail is passed over",
+        "(below := below_opening(lines, at, words)) < len(lines):",
+        "(below := next_written(lines, at + 1)) < len(lines):",
+        OPENING,
+    ),
+    (
+        "a line that decides nothing decides nothing",
+        "if decision.verdict is None:",
+        "if False:",
+        f"{CONDITIONS}test_an_undecided_line_says_why",
+    ),
+    (
+        "below a quote the word is set off",
+        "must_be_set_off = own.under_quote",
+        "must_be_set_off = False",
+        BELOW,
+    ),
+    (
+        "below a greeting the word is set off",
+        "at, must_be_set_off = below, True",
+        "at, must_be_set_off = below, False",
+        "test_below_a_greeting_the_word_stands_alone_or_before_a_mark",
+    ),
+    (
+        "a word that must be set off is",
+        "if must_be_set_off and not decision.set_off:",
+        "if must_be_set_off and False:",
+        BELOW,
+    ),
+    (
+        "only below something the word has to be set off",
+        "if must_be_set_off and not",
+        "if True and not",
+        CLEAN,
+    ),
+    (
+        "an approval is not taken back below",
+        "and (doubt := taken_back(lines[at + 1 :], words)):",
+        "and (doubt := ''):",
+        "test_further_lines_are_comment_up_to_the_signature",
+    ),
+    (
+        "a rejection stands whatever is below",
+        'if decision.verdict == "approve" and (doubt',
+        "if True and (doubt",
+        f"{CONDITIONS}test_a_rejection_stands_whatever_is_below",
+    ),
+)
+
+OPENINGS = rows(
+    "flexmail/mail/openings.py",
+    "tests/mail/test_openings.py",
+    (
+        "a greeting holds no word that decides",
+        "and not says_any(lines[begin], said):",
+        "and True:",
+        GREETED,
+    ),
+    (
+        "a greeting holds no negation",
+        "said = words.approve | words.reject | NEGATIONS",
+        "said = words.approve | words.reject",
+        GREETED,
+    ),
+    (
+        "a banner begins as banners do",
+        "if not _plain(lines[at]).lstrip(_BEFORE).startswith(BANNER_STARTS):",
+        "if False:",
+        f"{CONDITIONS}test_a_banner_is_known_by_how_it_starts_and_what_it_says",
+    ),
+    (
+        "a banner is short",
+        "last = min(len(lines), at + 1 + _MAX_BANNER_LINES)",
+        "last = len(lines)",
+        f"{CONDITIONS}test_a_banner_is_known_by_how_it_starts_and_what_it_says",
+    ),
+    (
+        "a banner says what banners say",
+        "is_banner = any(phrase in text for phrase in BANNER_PHRASES)",
+        "is_banner = True",
+        MEANT,
+    ),
+    (
+        "a banner holds no word that decides",
+        "and not says_any(text, deciding - ALONE)",
+        "and True",
+        MEANT,
+    ),
+    (
+        "a banner has an end",
+        "if end == len(lines):",
+        "if False:",
+        "",
+        "without an end nothing is left that could decide",
+    ),
+    (
+        "a banner that no blank line ends is a whole sentence",
+        "if not lines[at - 1].endswith(_SENTENCE_ENDS):",
+        "if False:",
+        "test_a_banner_ends_at_a_blank_line_or_above_a_word_that_stands_alone",
+    ),
+    (
+        "right below a banner the word stands alone",
+        "and not decision.comment",
+        "and True",
+        "test_a_banner_ends_at_a_blank_line_or_above_a_word_that_stands_alone",
+    ),
+    (
+        "right below a banner stands a word that decides",
+        "return decision.set_off and",
+        "return True and",
+        "test_a_banner_ends_at_a_blank_line_or_above_a_word_that_stands_alone",
+    ),
+    (
+        "a greeting begins as greetings do",
+        "if hello is None or len",
+        "if (hello := hello or said) is None or len",
+        MEANT,
+    ),
+    (
+        "a greeting is short",
+        "or len(said) > _MAX_GREETING:",
+        "or False:",
+        f"{CONDITIONS}test_a_greeting_is_short",
+    ),
+    (
+        "a greeting greets few",
+        "return len(names) <= _MAX_NAMES and",
+        "return True and",
+        f"{CONDITIONS}test_a_greeting_is_short",
+    ),
+    (
+        "a greeting greets people",
+        'all(_is_name(name.rstrip(",")) for name in names)',
+        "True",
+        MEANT,
+    ),
+)

@@ -1,0 +1,180 @@
+"""The conditions of a mail that decides: by a person, with the one reference given to them."""
+
+from __future__ import annotations
+
+from tests.mutation.mutant import rows
+
+EACH = "test_each_mail_ends_as_its_outcome_with_the_right_answer"
+DISAGREE = "test_references_that_disagree_decide_nothing"
+CONDITIONS = "tests/services/test_conditions.py::"
+
+RECEIVING = rows(
+    "flexmail/services/receiving.py",
+    "tests/services/test_receiving.py",
+    ("it is not our own mail", "if parsed.own_mark:", "if False:", EACH),
+    ("it is no bounce", "if parsed.bounce:", "if False:", EACH),
+    ("no program wrote it", "if parsed.automatic:", "if False:", EACH),
+    (
+        "headers and parts can be read",
+        "if parsed.problem:",
+        "if False:",
+        f"{CONDITIONS}test_a_mail_that_cannot_be_read_is_malformed_whoever_wrote_it",
+    ),
+    (
+        "From names one author",
+        "if parsed.author is None:",
+        "if False:",
+        "",
+        "a mail without an author has a problem, which the condition above refuses",
+    ),
+    (
+        "its text lies in what was fetched",
+        "if parsed.text_missing:",
+        "if False:",
+        "test_a_mail_whose_text_lies_beyond_what_was_fetched_is_too_large",
+    ),
+    ("it was not processed before", "if _seen_before(row):", "if False:", EACH),
+    (
+        "a mail is no duplicate of itself",
+        "Reply.id != row.id, Reply.outcome",
+        "Reply.outcome",
+        "",
+        "its own outcome is not known yet, which is not unequal to any",
+    ),
+    (
+        "a mail that failed may come again",
+        ', Reply.outcome != "failed"\n',
+        "\n",
+        f"{CONDITIONS}test_a_mail_that_failed_may_come_again",
+    ),
+    (
+        "there is one reference",
+        "if reference is None:",
+        "if (reference := reference or db.session.scalar(select(ApprovalReference))) is None:",
+        EACH,
+    ),
+    (
+        "a machine without a reference is named as one",
+        "if parsed.weak_sign:",
+        "if False:",
+        "tests/services/test_automata.py::test_a_machine_without_a_reference_is_named_as_one",
+    ),
+    (
+        "the sender is who the reference was made for",
+        "theirs = author is not None and author.addr_spec == normalise(user.email)",
+        "theirs = author is not None",
+        EACH,
+    ),
+    (
+        "a weak sign of a machine counts where nothing is decided",
+        "if sign and not",
+        "if False and not",
+        "tests/services/test_automata.py::"
+        "test_an_answer_of_the_absent_without_any_header_is_not_answered",
+    ),
+    (
+        "a decision of the approver outweighs a weak sign",
+        "and not (theirs and reading.verdict):",
+        "and not False:",
+        "tests/services/test_automata.py::test_a_person_decides_under_whatever_subject",
+    ),
+    (
+        "From names an author of the bound approver's address",
+        "if author is None or not theirs:",
+        "if False or not theirs:",
+        "",
+        "without an author the mail is nobody's, and was refused before it came here",
+    ),
+    (
+        "somebody else's mail decides nothing",
+        "if author is None or not theirs:",
+        "if author is None or False:",
+        EACH,
+    ),
+    (
+        "a mail server vouches where the settings ask for it",
+        'if settings.reply_trust == "authenticated_sender":',
+        "if False:",
+        "test_where_the_settings_ask_the_mail_server_has_to_vouch_for_the_sender",
+    ),
+    (
+        "no mail server has to vouch where the settings do not ask for it",
+        'if settings.reply_trust == "authenticated_sender":',
+        "if True:",
+        EACH,
+    ),
+    (
+        "what the mail server says counts",
+        "if not proof.passed:",
+        "if False:",
+        "test_where_the_settings_ask_the_mail_server_has_to_vouch_for_the_sender",
+    ),
+    (
+        "the server named in the settings is asked",
+        "authserv_id=settings.trusted_authserv_id",
+        'authserv_id="mx.evil.test"',
+        "test_where_the_settings_ask_the_mail_server_has_to_vouch_for_the_sender",
+    ),
+    (
+        "it is asked about the domain of From",
+        'from_domain=author.addr_spec.rpartition("@")[2]',
+        'from_domain="evil.test"',
+        "test_where_the_settings_ask_the_mail_server_has_to_vouch_for_the_sender",
+    ),
+    (
+        "words that decide nothing decide nothing",
+        "if reading.verdict is None:",
+        "if False:",
+        EACH,
+    ),
+    (
+        "authorise has no objection before the words are read",
+        "verdict=reading.verdict, now=now)\n    if refusal:",
+        "verdict=reading.verdict, now=now)\n    if False:",
+        f"{CONDITIONS}test_who_may_not_decide_is_told_so_whatever_the_words",
+    ),
+    (
+        "deciding has no objection",
+        'channel="email", now=now\n    )\n    if refusal:',
+        'channel="email", now=now\n    )\n    if False:',
+        "test_a_required_comment_is_asked_of_a_rejection",
+    ),
+    (
+        "the account is judged by what is stored now",
+        "    db.session.refresh(user, with_for_update=True)\n",
+        "",
+        "",
+        "on SQLite each write transaction begins afresh under the lock; PostgreSQL locks the row",
+    ),
+    (
+        "the approval is judged by what is stored now",
+        "    db.session.refresh(approval, with_for_update=True)\n",
+        "",
+        "",
+        "on SQLite each write transaction begins afresh under the lock; PostgreSQL locks the row",
+    ),
+    (
+        "all references were looked at",
+        "if max(len(ids), len(mail.references)) >= MAX_FOUND:",
+        "if False:",
+        f"{CONDITIONS}test_more_references_than_are_read_lead_nowhere",
+    ),
+    (
+        "all references lead to one request",
+        "if len(found) != 1 or written",
+        "if not found or written",
+        DISAGREE,
+    ),
+    (
+        "a reference leads somewhere",
+        "if len(found) != 1 or written",
+        "if len(found) > 1 or written",
+        EACH,
+    ),
+    (
+        "no reference is a stranger's",
+        "or written - {found[0].reference_digest}:",
+        "or False:",
+        DISAGREE,
+    ),
+)

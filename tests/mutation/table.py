@@ -1,0 +1,35 @@
+"""The table: every condition that keeps a wrong approval out, and the test that guards it."""
+
+from __future__ import annotations
+
+from tests.mutation import grammar, own_words, receiving, sender, server, trust
+from tests.mutation.mutant import Mutant
+
+MUTANTS: tuple[Mutant, ...] = (
+    *trust.AUTHORISE,
+    *trust.APPROVERS,
+    *receiving.RECEIVING,
+    *sender.ADDRESS,
+    *sender.REFERENCE,
+    *server.AUTHENTICATE,
+    *server.GRAMMAR_OF_RESULTS,
+    *grammar.DECISION,
+    *grammar.READING,
+    *grammar.OPENINGS,
+    *own_words.QUOTE,
+    *own_words.SECOND_THOUGHTS,
+)
+
+# Functions in which each condition of a refusal has to have an entry.
+GUARDED: dict[str, tuple[str, ...]] = {
+    "flexmail/services/approvals.py": ("authorise", "decide", "cancel"),
+    "flexmail/services/receiving.py": ("_judge", "_judge_bound", "_reference_of"),
+    "flexmail/mail/address.py": ("sole_author", "_split", "_phrase", "_mailbox", "normalise"),
+    "flexmail/mail/authenticate.py": ("authenticate", "_results_of", "_judge", "_speaks_for"),
+    "flexmail/mail/auth_results.py": ("read", "_read_result", "_without_comments"),
+    "flexmail/mail/decision.py": ("decide", "_ends_word", "_is_deceptive", "_doubt", "negates"),
+    "flexmail/mail/reply.py": ("read", "_read_own"),
+    "flexmail/mail/openings.py": ("_after_banner", "_ends_banner", "_is_greeting"),
+    "flexmail/mail/quote.py": ("own_lines", "_below_quote", "_is_history"),
+    "flexmail/mail/second_thoughts.py": ("taken_back",),
+}
