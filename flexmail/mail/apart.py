@@ -122,12 +122,9 @@ class Desk:
 
 
 def _without_texts(parsed: Parsed) -> Parsed:
-    return replace(
-        parsed,
-        plain=None if parsed.plain is None else "",
-        html=None if parsed.html is None else "",
-        more_text="",
-    )
+    plain = None if parsed.plain is None else ""
+    html = None if parsed.html is None else ""
+    return replace(parsed, plain=plain, html=html, beside=(), more_text="")
 
 
 def run(desk: str) -> None:

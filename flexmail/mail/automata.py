@@ -65,7 +65,7 @@ def bounce(
 
 
 def _bounce(message: Part, leaves: list[Part], robot: str) -> str:
-    kinds = {leaf.get_content_type() for leaf in leaves}
+    kinds = {leaf.get_content_type() for leaf in leaves if not _is_shown_to_us(leaf)}
     if not kinds.isdisjoint(STATUS_KINDS) or "X-Failed-Recipients" in message:
         return "a delivery report"
     if message.get_content_type() == "multipart/report":
@@ -74,6 +74,11 @@ def _bounce(message: Part, leaves: list[Part], robot: str) -> str:
     if robot.startswith("mail") and _null_sender(message):
         return "no return address, and from the mail system"
     return ""
+
+
+def _is_shown_to_us(leaf: Part) -> bool:
+    """Tell whether it is a delivery report that a person attached to what they write about it."""
+    return leaf.is_attached and leaf.get_content_type() in STATUS_KINDS
 
 
 def automatic(
@@ -85,7 +90,8 @@ def automatic(
         return strong
     if message.get_content_type() == "multipart/report":
         return "Content-Type: multipart/report"
-    if any(leaf.get_content_type() in _REPORTS for leaf in leaves):
+    held = (leaf.get_content_type() for leaf in leaves if not _is_shown_to_us(leaf))
+    if any(kind in _REPORTS for kind in held):
         return "it holds a report"
     named = f"From: {robot}" if robot else ""
     if named and author is None:

@@ -7,6 +7,7 @@ the number. Headers come out as plain text: unfolded, raw 8-bit read, bounded. R
 from __future__ import annotations
 
 import re
+from email.errors import MessageDefect
 from email.message import Message
 from email.parser import BytesFeedParser
 from email.policy import Compat32, Policy
@@ -20,8 +21,10 @@ MAX_HEADER_VALUE = 16 << 10
 MAX_PARAMETERS = 2 << 10
 MAX_PARTS = 50
 MAX_DEPTH = 10
+MAX_DEFECTS = 1000
 
-_END_OF_HEADERS = re.compile(rb"\n[\r\n]|\r\r")
+_END_OF_HEADERS = re.compile(rb"\n\r?\n")
+_BARE_CR = re.compile(rb"\r(?!\n)")
 _FOLD = re.compile(r"[\r\n]+[ \t]*")
 
 
@@ -61,6 +64,11 @@ class Part(Message):
         value = self.get_param(name, "", header)
         return str(value[2] if isinstance(value, tuple) else value)
 
+    @property
+    def is_attached(self) -> bool:
+        """Tell whether the part says of itself that it is an attachment (RFC 2183)."""
+        return self.get_content_disposition() == "attachment"
+
     def leaves(self) -> list[Part]:
         """Return the parts that hold content, in order; a mail inside the mail is one of them."""
         if self.get_content_maintype() == "multipart" and self.children:
@@ -78,6 +86,12 @@ class _Policy(Compat32):
             text = decode_text(text.encode("utf-8", "surrogateescape"), "utf-8")
         return _FOLD.sub(" ", text).strip()
 
+    def register_defect(self, obj: Message, defect: MessageDefect) -> None:
+        # The parser notes one for each of half a million lines: it stops here instead.
+        if isinstance(obj, Part) and obj.depth and len(obj.defects) >= MAX_DEFECTS:
+            raise TooMuch(f"A part of the mail has more than {MAX_DEFECTS} faults.")
+        super().register_defect(obj, defect)
+
 
 def header_block(raw: bytes) -> bytes:
     """Return the headers with the empty line after them.
@@ -89,6 +103,15 @@ def header_block(raw: bytes) -> bytes:
     if end is None and len(raw) > MAX_HEADER_BYTES:
         raise TooMuch("The headers are larger than 64 KiB.")
     return raw[: end.end()] if end else raw
+
+
+def has_bare_cr(head: bytes) -> bool:
+    """Tell whether a carriage return stands alone among the headers.
+
+    The standard parser ends a line there and mail servers do not, so each would see other headers:
+    a From or an Authentication-Results that the server never saw (RFC 5322, section 2.2).
+    """
+    return _BARE_CR.search(head) is not None
 
 
 def read(raw: bytes) -> Part:

@@ -18,12 +18,14 @@ _NAMED = {
 _TOO_CLOSE = 24
 _CLEAR = 0.05
 
-Colour = tuple[int, int, int]
+Colour = tuple[int, int, int] | str
+"""Red, green and blue (0-255), or the words of a colour that is not looked into."""
+_NO_COLOURS = frozenset({"", "inherit", "initial", "unset", "revert", "currentcolor", "auto"})
 WHITE: Colour = (255, 255, 255)
 
 
 def read_colour(value: str) -> Colour | None:
-    """Return red, green and blue (0-255); `None` if the value names no colour known here."""
+    """Return the colour that a value names, `None` if it names none of its own."""
     value = value.strip().lower()[:80]
     if found := _HEX.match(value):
         digits = found[1] if len(found[1]) > 4 else "".join(2 * digit for digit in found[1])
@@ -33,7 +35,8 @@ def read_colour(value: str) -> Colour | None:
         if len(channels) >= 3 and None not in channels:
             red, green, blue = (round(channel or 0) for channel in channels[:3])
             return red, green, blue
-    return _NAMED.get(value.split(" ")[0])
+    words = "".join(value.split()) if "(" in value else value.partition(" ")[0]
+    return None if words in _NO_COLOURS else _NAMED.get(words, words)
 
 
 def is_clear(value: str) -> bool:
@@ -52,6 +55,8 @@ def look_alike(one: Colour | None, other: Colour | None) -> bool:
     """Tell whether text of one colour is lost on the other."""
     if one is None or other is None:
         return False
+    if isinstance(one, str) or isinstance(other, str):
+        return one == other
     return all(abs(a - b) <= _TOO_CLOSE for a, b in zip(one, other, strict=True))
 
 

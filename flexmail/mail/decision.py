@@ -15,9 +15,6 @@ from typing import Literal
 
 from flexmail.mail.lines import is_blank, may_be_wrapped
 
-MAX_WORDS = 50
-MAX_WORD = 40
-
 # Words that turn an approving line into something else; "n't" may have lost its apostrophe.
 _NEGATIONS_AND_CONDITIONS = (
     "not cannot never unless until but aint cant couldnt didnt doesnt dont hadnt hasnt havent isnt"
@@ -27,17 +24,26 @@ NEGATIONS = frozenset(_NEGATIONS_AND_CONDITIONS.split())
 # These decide only where nothing else stands on their line.
 ALONE = frozenset({"yes", "no"})
 _FIRST_WORD = re.compile(
-    r"(?P<star>\*{0,2})(?P<word>[A-Za-z]{1,40})(?P<end>[.!?,:–—-]{0,20})(?P=star)"
-    r"(?P<more>[.!?,:–—-]{0,20})(?P<rest>.*)",
+    r"(?P<star>\*{0,2})(?P<word>[A-Za-z]{1,40})(?P<end>[.!?,:;…–—-]{0,20})(?P=star)"
+    r"(?P<more>[.!?,:;…–—-]{0,20})(?P<rest>.*)",
     re.DOTALL,
 )
-_SEPARATOR = re.compile(r"[.!,:;–—-]{1,20}(?=\s|$)")
-_MARKS = " \t*.!,:–—-"
+_SEPARATOR = re.compile(r"[.!,:;…–—-]{1,20}(?=\s|$)")
+_MARKS = " \t*.!,:;…–—-"
 _TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)*")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_QUESTION_MARKS = frozenset("?\u00bf\u203d\u037e\u061f\u055e")
-_APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u2018\u02bc\u00b4`"), "'")
+_QUESTION_MARKS = frozenset("?\u00bf\u203d\u037e\u061f\u055e\u2753\u2754\u2370\U0001f914")
+# Crosses, signs that forbid, a thumb down: one says no with them.
+_REFUSING = frozenset(
+    "\u274c\u274e\u2716\u2717\u2718\u2612\u26d4\U0001f6ab\U0001f6d1\U0001f44e\U0001f645"
+)
+_APOSTROPHES = dict.fromkeys(
+    map(ord, "\u2019\u2018\u201b\u2032\u2035\u02b9\u02bb\u02bc\u02bd\u00b4`"), "'"
+)
 _LOOK_ALIKES = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "FULLWIDTH", "MATHEMATICAL", "COPTIC")
+# Letters in a form that no comment needs, and that plain_letters() leaves as it is.
+_ODD_LETTERS = ("LATIN LETTER SMALL CAPITAL", "NEGATIVE SQUARED LATIN", "NEGATIVE CIRCLED LATIN")
+_SPACED = re.compile(r"(?<![a-z])[a-z](?:[^a-z0-9]{1,3}[a-z](?![a-z])){1,20}")
 # Without width or shape though Unicode calls them letters, marks or symbols.
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _UNSEEN_KINDS = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
@@ -75,27 +81,6 @@ class Decision:
     comment: str = ""
     has_word: bool = False
     set_off: bool = False
-
-
-def parse_words(comma_list: str) -> tuple[str, ...]:
-    """Read a comma list of deciding words: lower-case, each once, in the order given.
-
-    Raises:
-        ValueError: with a sentence that says what is wrong.
-    """
-    words = [word.strip() for word in comma_list.split(",")]
-    words = list(dict.fromkeys(word.lower() for word in words if word))
-    if not words:
-        raise ValueError("At least one word is needed.")
-    if len(words) > MAX_WORDS:
-        raise ValueError(f"At most {MAX_WORDS} words are possible.")
-    for word in words:
-        if not (word.isascii() and word.isalpha() and len(word) <= MAX_WORD):
-            raise ValueError(
-                f"{word[:MAX_WORD]!r} must be one word of the letters A to Z,"
-                f" at most {MAX_WORD} of them."
-            )
-    return tuple(words)
 
 
 def decide(lines: Sequence[str], words: Words) -> Decision:
@@ -138,8 +123,17 @@ def plain_letters(text: str) -> str:
 
 def negates(plain: str) -> bool:
     """Tell whether a negation or a condition stands in a text of plain letters."""
-    tokens = set(_TOKEN.findall(plain))
-    return not tokens.isdisjoint(NEGATIONS) or any(token.endswith("n't") for token in tokens)
+    return any(map(is_negation, _TOKEN.findall(plain)))
+
+
+def is_negation(token: str) -> bool:
+    """Tell whether a word in lower case negates or sets a condition."""
+    return token in NEGATIONS or token.endswith("n't")
+
+
+def asks(text: str) -> bool:
+    """Tell whether a text asks something, in whatever form of the mark."""
+    return not _QUESTION_MARKS.isdisjoint(text) or "?" in plain_letters(text)
 
 
 def _ends_word(found: re.Match[str]) -> bool:
@@ -155,11 +149,18 @@ def _is_deceptive(line: str) -> bool:
         for char in line
     ):
         return True
+    if any(_is_struck(char) for char in line if not char.isascii()):
+        return True
     return any(
         any(char.isascii() for char in token)
         and any(unicodedata.name(char, "").startswith(_LOOK_ALIKES) for char in token)
         for token in _LETTERS.findall(line)
     )
+
+
+def _is_struck(char: str) -> bool:
+    """Tell whether a character strikes out its neighbour, or is a letter in an odd form."""
+    return unicodedata.combining(char) == 1 or unicodedata.name(char, "").startswith(_ODD_LETTERS)
 
 
 def _unbroken(lines: Sequence[str]) -> str:
@@ -175,10 +176,18 @@ def _unbroken(lines: Sequence[str]) -> str:
 def _doubt(line: str, words: Words) -> str:
     """Say why an approving line is not clean, or nothing."""
     plain = plain_letters(line)
-    if not _QUESTION_MARKS.isdisjoint(line) or "?" in plain:
+    if asks(line):
         return "The line that approves also asks something."
-    if negates(plain):
+    if not _REFUSING.isdisjoint(line):
+        return "The line that approves also holds a sign that refuses."
+    if negates(plain) or _spells(plain, NEGATIONS | words.reject):
         return "The line that approves also holds a negation or a condition."
     if says_any(plain, words.reject):
         return "The line that approves also holds a word that rejects."
     return ""
+
+
+def _spells(plain: str, among: frozenset[str]) -> bool:
+    """Tell whether one of the words is spelled out letter by letter: "n.o.t"."""
+    spelled = ("".join(_TOKEN.findall(run)) for run in _SPACED.findall(plain))
+    return any(run.replace("'", "") in among for run in spelled)

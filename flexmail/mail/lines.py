@@ -16,6 +16,15 @@ WRAP_WIDTH = 60
 CLOCK = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d|[.:/-]\d{4})")
 YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
+_ARMOUR = re.compile(
+    r"\s*-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\n"
+    r"(?:(?:Hash|Charset|NotDashEscaped):[^\n]*\n)*[ \t]*\n"
+)
+_ARMOURED_SIGNATURE = re.compile(
+    r"^-----BEGIN PGP SIGNATURE-----[ \t]*$(?s:.*?)(?:^-----END PGP SIGNATURE-----[ \t]*$|\Z)",
+    re.MULTILINE,
+)
+
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -23,6 +32,20 @@ def split_lines(text: str) -> list[str]:
     """Split at line ends only, and at no other character; what lies below the cap is left out."""
     lines = _LINE_END.split(text, maxsplit=MAX_LINES)[:MAX_LINES]
     return [line.replace("\u00a0", " ").rstrip(" \t") for line in lines]
+
+
+def without_armour(text: str) -> str:
+    """Return a text without the frame of an OpenPGP signature that it starts with (RFC 9580, 7).
+
+    The signature proves nothing here. What stands below it stays: its reader sees that too.
+    """
+    frame = _ARMOUR.match(text)
+    if frame is None:
+        return text
+    signature = _ARMOURED_SIGNATURE.search(text, frame.end())
+    end, after = signature.span() if signature else (len(text), len(text))
+    signed = re.sub(r"^- ", "", text[frame.end() : end], flags=re.MULTILINE)
+    return signed + text[after:].removeprefix("\n")
 
 
 def is_blank(line: str) -> bool:

@@ -16,8 +16,8 @@ _BLOCK_TAGS = (
     " section summary table tbody tfoot thead tr ul"
 )
 _DROPPED_TAGS = (
-    "audio canvas datalist embed head iframe map math noembed noframes noscript object option rp rt"
-    " script select style svg template textarea title video"
+    "audio bdo canvas datalist dialog embed head iframe map math noembed noframes noscript object"
+    " option rp rt script select style svg template textarea title video"
 )
 BLOCKS = frozenset(_BLOCK_TAGS.split())
 DROPPED = frozenset(_DROPPED_TAGS.split())

@@ -16,15 +16,21 @@ from email.errors import (
 
 from flexmail.mail import automata
 from flexmail.mail.address import Mailbox, decode_words, sole_author
-from flexmail.mail.bounded import MAX_BYTES, MAX_HEADER_BYTES, Part, TooMuch, header_block, read
-from flexmail.mail.charset import charset_of_page, decode_text
+from flexmail.mail.bodies import Bodies, bodies
+from flexmail.mail.bounded import (
+    MAX_BYTES,
+    MAX_HEADER_BYTES,
+    Part,
+    TooMuch,
+    has_bare_cr,
+    header_block,
+    read,
+)
 from flexmail.mail.delivery_report import MAX_TEXT, DeliveryReport
 from flexmail.mail.reference import find_message_ids
 
 MAX_SUBJECT = 2000
 
-# What no database takes as text: NUL, and halves of characters that some charsets can spell.
-_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _AMBIGUOUS = (
     FirstHeaderLineIsContinuationDefect,
@@ -46,6 +52,8 @@ class Parsed:
     return_path: str | None = None
     plain: str | None = field(default=None, repr=False)
     html: str | None = field(default=None, repr=False)
+    beside: tuple[str, ...] = field(default=(), repr=False)
+    """Pages that are no part of `plain` or `html`: they can only say something against."""
     more_text: str = field(default="", repr=False)
     automatic: str = ""
     robot: str = ""
@@ -89,6 +97,8 @@ def _parse(raw: bytes, *, cut: bool) -> Parsed:
     problem = ""
     if not message.keys():
         problem = "The mail has no headers."
+    elif has_bare_cr(head):
+        problem = "A carriage return stands alone among the headers."
     elif any(isinstance(defect, _AMBIGUOUS) for defect in message.defects):
         problem = "A line among the headers is not a header."
     return _facts(message, problem=problem, cut=cut)
@@ -101,7 +111,7 @@ def _facts(message: Part, *, problem: str, cut: bool, rest: str = "") -> Parsed:
     robot = automata.robot_name(from_values, author)
     leaves = message.leaves()
     bounce, reports = automata.bounce(message, leaves, subject=subject, robot=robot, rest=rest)
-    plain, html, more = (None, None, "") if problem else _texts(leaves, cut=cut)
+    texts = Bodies() if problem else bodies(message, cut=cut)
     return_path = message.first("Return-Path").strip("<> ")
     return Parsed(
         from_values=from_values,
@@ -111,9 +121,10 @@ def _facts(message: Part, *, problem: str, cut: bool, rest: str = "") -> Parsed:
         in_reply_to=find_message_ids(message.all("In-Reply-To")),
         references=find_message_ids(message.all("References")),
         return_path=return_path if "Return-Path" in message else None,
-        plain=plain,
-        html=html,
-        more_text=more,
+        plain=texts.plain,
+        html=texts.html,
+        beside=texts.beside,
+        more_text="\n".join(texts.more),
         automatic=automata.automatic(message, leaves, subject=subject, robot=robot, author=author),
         robot=robot,
         hint=automata.subject_hint(subject),
@@ -122,73 +133,8 @@ def _facts(message: Part, *, problem: str, cut: bool, rest: str = "") -> Parsed:
         own_mark=automata.own_mark(message),
         authentication_results=message.all("Authentication-Results"),
         problem=problem or _from_problem(from_values, author),
-        text_missing=cut and not problem and not (plain or html or "").strip(),
+        text_missing=cut and not problem and not (texts.plain or texts.html or "").strip(),
     )
-
-
-def _texts(leaves: list[Part], *, cut: bool) -> tuple[str | None, str | None, str]:
-    """Return the first plain and the first HTML body, and what other texts there are.
-
-    Where the fetch cut the mail, its last part is torn: of plain text the whole lines count, so
-    that a torn sentence decides nothing; of HTML nothing does.
-    """
-    plain = html = None
-    more: list[str] = []
-    for leaf in leaves:
-        torn = cut and leaf is leaves[-1]
-        kind = leaf.get_content_type()
-        if _is_attachment(leaf):
-            continue
-        # A multipart whose boundary is missing stays one text, as people would see it.
-        if plain is None and (kind == "text/plain" or kind.startswith("multipart/")):
-            text = _whole_lines(_text(leaf)) if torn else _text(leaf)
-            if leaf.parameter("format").lower() == "flowed":
-                text = _unflowed(text, del_space=leaf.parameter("delsp").lower() == "yes")
-            plain = text
-        elif html is None and kind == "text/html" and not torn:
-            html = _text(leaf)
-        elif kind.startswith("text/"):
-            more.append(_text(leaf))
-    return plain, html, "\n".join(more)
-
-
-def _is_attachment(leaf: Part) -> bool:
-    named = leaf.parameter("filename", "content-disposition") or leaf.parameter("name")
-    return bool(named) or leaf.get_content_disposition() == "attachment"
-
-
-def _text(leaf: Part) -> str:
-    raw = leaf.get_payload(decode=True)
-    charset = leaf.parameter("charset")
-    if not charset and leaf.get_content_type() == "text/html" and isinstance(raw, bytes):
-        charset = charset_of_page(raw)
-    text = decode_text(raw, charset) if isinstance(raw, bytes) else ""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
-    return _NOT_TEXT.sub("\ufffd", text)
-
-
-def _whole_lines(text: str) -> str:
-    """Return torn text without the lines that may go on after the end of the fetch."""
-    lines = text.split("\n")[:-1]
-    while lines and lines[-1].endswith(" "):
-        lines.pop()
-    return "\n".join(lines)
-
-
-def _unflowed(text: str, *, del_space: bool) -> str:
-    """Return the paragraphs of format=flowed text as one line each (RFC 3676)."""
-    paragraphs: list[list[str]] = []
-    open_depth = -1
-    for line in text.split("\n"):
-        content = line.lstrip(">")
-        depth = len(line) - len(content)
-        content = content.removeprefix(" ")
-        soft = content.endswith(" ") and content != "-- "
-        if depth != open_depth or content in {"", "-- "}:
-            paragraphs.append([">" * depth + " " if depth else ""])
-        paragraphs[-1].append(content[:-1] if soft and del_space else content)
-        open_depth = depth if soft else -1
-    return "\n".join("".join(pieces) for pieces in paragraphs)
 
 
 def _from_problem(from_values: tuple[str, ...], author: Mailbox | None) -> str:

@@ -16,17 +16,19 @@ from flexmail.mail.decision import (
     Words,
     decide,
     negates,
-    parse_words,
     plain_letters,
+    says_any,
 )
-from flexmail.mail.html import visible_text
-from flexmail.mail.lines import is_blank, next_written, split_lines
+from flexmail.mail.html import goes_on, visible_text
+from flexmail.mail.lines import MAX_LINES, is_blank, next_written, split_lines
 from flexmail.mail.openings import below_opening
 from flexmail.mail.ours import Sent, quote_ours
 from flexmail.mail.parse import Parsed
 from flexmail.mail.phrases import GOODBYES
 from flexmail.mail.quote import Kind, OwnLines, is_quoted, own_lines
+from flexmail.mail.reference import mask
 from flexmail.mail.second_thoughts import taken_back
+from flexmail.mail.word_list import parse_words
 
 __all__ = ["DEFAULT_WORDS", "Reading", "Words", "author_text", "parse_words", "read"]
 
@@ -84,6 +86,12 @@ def read(parsed: Parsed, words: Words, sent: Sent | None = None) -> Reading:
         reason = "The plain text and the HTML text of the mail do not say the same."
         words_read = first.words_read or last.words_read
         return replace(first, verdict=None, comment="", reason=reason, words_read=words_read)
+    if any(_speaks_against(page, first.verdict, words, sent) for page in parsed.beside):
+        reason = "A part of the mail beside its text may say something else."
+        return replace(first, verdict=None, comment="", reason=reason)
+    if first.verdict == "approve" and parsed.html and goes_on(parsed.html):
+        reason = "The HTML of the mail goes on beyond what is read."
+        return replace(first, verdict=None, comment="", reason=reason)
     return first
 
 
@@ -98,9 +106,20 @@ def _read_text(text: str, words: Words, sent: Sent | None) -> Reading:
     return replace(
         reading,
         cut_off=_cut_off(own, split_lines(text)),
-        own_text="\n".join(own.lines).strip("\n")[:MAX_COMMENT],
-        rest="\n".join(below)[:_MAX_REST],
+        own_text=mask("\n".join(own.lines).strip("\n"))[:MAX_COMMENT],
+        rest=mask("\n".join(below))[:_MAX_REST],
     )
+
+
+def _speaks_against(page: str, verdict: Verdict | None, words: Words, sent: Sent | None) -> bool:
+    """Tell whether a page decides otherwise, or holds a word that an approval must not have."""
+    text = visible_text(page)
+    lines = own_lines(quote_ours(text, sent) if sent else text).lines
+    if _read_text(text, words, sent).verdict not in {None, verdict}:
+        return True
+    said = [plain_letters(line) for line in lines]
+    doubt = any(negates(line) or says_any(line, words.reject) for line in said)
+    return verdict == "approve" and (doubt or goes_on(page) or bool(taken_back(lines, words)))
 
 
 def _is_doubted(own: OwnLines, text: str, words: Words) -> bool:
@@ -132,12 +151,15 @@ def _read_own(own: OwnLines, words: Words) -> Reading:
     if not decision.has_word and (below := below_opening(lines, at, words)) < len(lines):
         at, must_be_set_off = below, True
         decision = decide(lines[at:], words)
-    shown = lines[at].strip()[:_MAX_SHOWN]
+    # Masked before it is cut: most of a reference is as good as all of it.
+    shown = mask(lines[at].strip())[:_MAX_SHOWN]
     if decision.verdict is None:
         return Reading(None, "", decision.reason, shown)
     if must_be_set_off and not decision.set_off:
         reason = "Below a greeting or a quote, a comment on the same line needs a mark before it."
         return Reading(None, "", reason, shown)
+    if decision.verdict == "approve" and own.boundary is None and len(lines) >= MAX_LINES:
+        return Reading(None, "", "The mail has more lines than are read.", shown)
     if decision.verdict == "approve" and (doubt := taken_back(lines[at + 1 :], words)):
         return Reading(None, "", doubt, shown)
     comment = _comment(decision.comment, lines[at + 1 :])
@@ -155,4 +177,4 @@ def _comment(head: str, below: Sequence[str]) -> str:
         elif (after := after + 1) > _MAX_LINES_AFTER_GOODBYE:
             break
     text = "\n".join([head, *(line.strip() for line in below[:end])]).strip()
-    return _BLANK_LINES.sub("\n\n", text)[:MAX_COMMENT]
+    return mask(_BLANK_LINES.sub("\n\n", text))[:MAX_COMMENT]

@@ -20,12 +20,20 @@ _FAR_AWAY = -100.0
 _TINY = {"px": 1.5, "pt": 1.5, "": 1.5, "%": 10.0}
 _TINY_IN_OTHER_UNITS = 0.1
 _BARELY_OPAQUE = 0.05
+_IN_PIXELS = {"em": 16.0, "rem": 16.0, "ex": 8.0, "ch": 8.0, "in": 96.0, "cm": 38.0, "vw": 10.0}
+_DISPLAY = re.compile(
+    "none|contents|initial|inherit|unset|revert|flow-root|run-in|list-item|table(?:-[a-z-]+)?"
+    "|(?:inline|block)(?:[ -][a-z-]+)?|flex|grid"
+)
+_NO_AREA = re.compile(r"inset\((?:5\d|[6-9]\d|100)%|circle\(0|rect\((?:0(?:px)?[ ,)]+){3}")
+_NO_SCALE = re.compile(r"scale(?:3d|x|y)?\([^)]*?(?<![\d.])0*\.?0+(?![\d.])")
 
 DECORATIONS = ("text-decoration", "text-decoration-line")
 _PROPERTIES = frozenset(
     {
-        *("background", "background-color", "color", "display", "font", "font-size", "height"),
-        *("left", "max-height", "mso-hide", "opacity", "overflow", "position", "right"),
+        *("background", "background-color", "clip", "clip-path", "color", "display", "font"),
+        *("font-size", "height", "left", "margin", "margin-left", "margin-top", "max-height"),
+        *("mso-hide", "opacity", "overflow", "position", "right"),
         *("text-indent", "top", "transform", "visibility", "white-space", "width", *DECORATIONS),
     }
 )
@@ -37,11 +45,12 @@ Declarations = dict[str, str]
 class Look:
     """How text shows at one place of a page; a colour of `None` is one that nothing here tells.
 
-    What is `gone` stays so for all that it holds; size and colours hold until something inside
-    sets its own.
+    What is `gone` or `struck` stays so for all that it holds; size and colours hold until something
+    inside sets its own.
     """
 
     gone: bool = False
+    struck: bool = False
     tiny: bool = False
     clear: bool = False
     colour: Colour | None = None
@@ -61,9 +70,15 @@ def declarations(style: str) -> Declarations:
     found: Declarations = {}
     for part in _without_comments(style).lower().split(";"):
         name, colon, value = part.partition(":")
-        if colon and (name := name.strip()) in _PROPERTIES:
-            found[name] = value.replace("!important", "").strip()
+        value = value.replace("!important", "").strip()
+        if colon and (name := name.strip()) in _PROPERTIES and _is_known(name, value):
+            found[name] = value
     return found
+
+
+def _is_known(name: str, value: str) -> bool:
+    """Tell whether readers take a value: one that they do not know leaves an earlier one alone."""
+    return name != "display" or bool(_DISPLAY.fullmatch(value))
 
 
 def style_rules(sheet: str) -> Iterator[tuple[str, Declarations]]:
@@ -88,10 +103,11 @@ def look_of(
     for name in _names(attributes, tag):
         declared.update(rules.get(name, {}))
     declared.update(declarations(attributes.get("style", "")))
-    size = declared.get("font-size") or declared.get("font", "").partition("/")[0]
+    size = declared.get("font-size") or _size_in(declared.get("font", ""))
     colour = declared.get("color") or attributes.get("color") or attributes.get("text", "")
     return Look(
         gone=around.gone or "hidden" in attributes or _is_taken_away(declared),
+        struck=around.struck or any("line-through" in declared.get(n, "") for n in DECORATIONS),
         tiny=_is_tiny(size) if size else around.tiny,
         clear=is_clear(colour) if colour else around.clear,
         colour=read_colour(colour) if colour else around.colour,
@@ -117,7 +133,7 @@ def _is_taken_away(declared: Declarations) -> bool:
 
     def below(name: str, limit: float) -> bool:
         length = _length(declared.get(name, ""))
-        return length is not None and length[0] <= limit
+        return length is not None and length[0] * _IN_PIXELS.get(length[1], 1.0) <= limit
 
     value = declared.get
     return (
@@ -132,13 +148,22 @@ def _is_taken_away(declared: Declarations) -> bool:
             value("position") in {"absolute", "fixed"}
             and any(below(side, _FAR_AWAY) for side in ("left", "top", "right"))
         )
-        or "scale(0)" in value("transform", "")
+        or any(below(side, _FAR_AWAY) for side in ("margin-left", "margin-top"))
+        or below("margin", _FAR_AWAY)
+        or bool(_NO_AREA.search(value("clip-path", "") + value("clip", "")))
+        or bool(_NO_SCALE.search(value("transform", "")[:200]))
     )
 
 
 def _length(value: str) -> tuple[float, str] | None:
     found = _LENGTH.fullmatch(value.strip()[:40])
     return (float(found[1]), found[2]) if found else None
+
+
+def _size_in(font: str) -> str:
+    """Return the size in a `font` declaration, or nothing."""
+    words = (word.partition("/")[0] for word in font[:200].split())
+    return next((word for word in words if _LENGTH.fullmatch(word)), "")
 
 
 def _is_tiny(size: str) -> bool:

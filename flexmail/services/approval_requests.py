@@ -20,6 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput
 from flexmail.mail.address import is_safe_header
+from flexmail.mail.reference import find_references
 from flexmail.models import Approval, ApprovalApprover, Membership, User
 from flexmail.services import accounts, approval_mail, approvals
 
@@ -90,7 +91,8 @@ def _check(wanted: NewApproval) -> None:
         errors["title"] = [f"Give a title of 1 to {MAX_TITLE_CHARACTERS} characters."]
     elif not is_safe_header(wanted.title):
         errors["title"] = ["A title is one line, without control characters."]
-    if len(wanted.details) > MAX_DETAILS_CHARACTERS or _has_controls(wanted.details):
+    in_one_line = re.sub(r"[\t\r\n]", " ", wanted.details)
+    if len(wanted.details) > MAX_DETAILS_CHARACTERS or not is_safe_header(in_one_line):
         errors["details"] = [
             f"Details are text of at most {MAX_DETAILS_CHARACTERS} characters,"
             " without control characters."
@@ -110,12 +112,11 @@ def _check(wanted: NewApproval) -> None:
         errors["submitter"] = ["Give one line of at most 254 characters."]
     if wanted.mail_decision not in ("allow", "reject_only"):
         errors["mail_decision"] = ["Give allow or reject_only."]
+    for name in ("title", "details", "link", "submitter"):
+        if find_references(getattr(wanted, name)):
+            errors[name] = ["Leave out what looks like a reference of flexmail (FM-...)."]
     if errors:
         raise InvalidInput(errors)
-
-
-def _has_controls(text: str) -> bool:
-    return not is_safe_header(re.sub(r"[\t\r\n]", " ", text))
 
 
 def _is_web_address(link: str) -> bool:

@@ -22,7 +22,8 @@ _BATCH, _BATCH_BYTES = 30, 8 * 1024 * 1024
 class Window:
     """Mails in the folder, oldest first.
 
-    `open` want an outcome; `tried` are the UIDs among them whose earlier try did not end;
+    `open` want an outcome; `tried` are the UIDs among them whose earlier try did not end: they come
+    last, for they may take their time again, but one of them is within reach of every run.
     `leftovers` have an outcome and were not deleted yet, with the digests they had. `left_alone`
     will never be taken: the server keeps what we deleted, or another client marked it deleted.
     """
@@ -42,7 +43,7 @@ def look(folder: Folder, run: Run) -> Window:
     limit = run.settings.email_reply_process_count
     while True:
         listed = folder.oldest(limit)
-        window = _sort(listed, _known(folder, run, listed))
+        window = _sort(listed, _known(folder, run, listed), run)
         enough = len(window.open) >= run.settings.email_reply_process_count
         if enough or len(listed) < limit or limit >= _MAX_WINDOW:
             return window
@@ -59,13 +60,18 @@ def _known(folder: Folder, run: Run, listed: list[Listed]) -> dict[int, list[Rep
     return known
 
 
-def _sort(listed: list[Listed], known: dict[int, list[Reply]]) -> Window:
+def _sort(listed: list[Listed], known: dict[int, list[Reply]], run: Run) -> Window:
     settled = {uid for uid, rows in known.items() if any(row.outcome for row in rows)}
     kept = {uid for uid in settled if any(row.kept_by_server for row in known[uid])}
     others = {mail.uid for mail in listed if "\\Deleted" in mail.flags} - settled
+    tried = frozenset(uid for uid in known if uid not in settled)
+    wanted = [mail for mail in listed if mail.uid not in settled | others]
+    again = [mail for mail in wanted if mail.uid in tried]
+    fresh = [mail for mail in wanted if mail.uid not in tried]
+    at = run.settings.email_reply_process_count - 1
     return Window(
-        open=[mail for mail in listed if mail.uid not in settled | others],
-        tried=frozenset(uid for uid in known if uid not in settled),
+        open=[*fresh[:at], *again[:1], *fresh[at:], *again[1:]],
+        tried=tried,
         leftovers={
             mail.uid: frozenset(row.sha256 for row in known[mail.uid] if row.outcome)
             for mail in listed

@@ -38,8 +38,8 @@ def take(folder: Folder, run: Run) -> None:
     window = folder_window.look(folder, run)
     count = run.settings.email_reply_process_count
     fetched = folder.fetch(window.open[:count], max_bytes=MAX_BYTES)
-    for batch in folder_window.batches(fetched, window.tried):
-        if not run.keep_going() or (batch[0].uid in window.tried and _is_late(run)):
+    for number, batch in enumerate(folder_window.batches(fetched, window.tried)):
+        if not run.keep_going() or (number and _is_late(run)):
             break
         _settle(folder, run, batch)
     for mail in _delete_leftovers(folder, run, window.leftovers, count):

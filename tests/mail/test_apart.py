@@ -26,15 +26,19 @@ Subject: Re: Deploy
 Content-Type: multipart/mixed; boundary=b
 
 --b
+Content-Type: multipart/alternative; boundary=c
+
+--c
 Content-Type: text/plain
 
 Approve
 
 > {FIRST}
---b
+--c
 Content-Type: text/html
 
 <p>Approve</p><blockquote>{FIRST} {SECOND}</blockquote>
+--c--
 --b
 Content-Type: text/calendar
 
@@ -47,6 +51,9 @@ def test_the_facts_come_without_the_texts_but_say_which_there_are() -> None:
     looked = Desk().look(MAIL, partial=False)
     assert (looked.parsed.plain, looked.parsed.html, looked.parsed.more_text) == ("", "", "")
     assert looked.parsed.author == Mailbox("Bob", "bob@corp.test")
+    beside = b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nApprove\n--b\n"
+    beside += b"Content-Type: text/html\n\n<p>Footer\n--b--\n"
+    assert Desk().look(beside, partial=False).parsed.beside == ()
     plain_only = Desk().look(b"From: bob@corp.test\n\nApprove\n", partial=False).parsed
     assert (plain_only.plain, plain_only.html) == ("", None)
 

@@ -348,3 +348,41 @@ def test_our_own_mark_is_known(value: str, mark: str) -> None:
 
 def test_an_own_mark_is_short_and_plain_whatever_it_holds() -> None:
     assert mail("X-Flexmail: " + "a<b>" * 500).own_mark == "ab" * 15
+
+
+ATTACHED = "Content-Disposition: attachment; filename=report.txt\r\n"
+STATUS = "\r\nReporting-MTA: dns; mx\r\n\r\nAction: failed\r\nStatus: 5.0.0\r\n"
+
+
+@pytest.mark.parametrize(
+    "attached",
+    [
+        f"Content-Type: message/delivery-status\r\n{ATTACHED}{STATUS}",
+        f"Content-Type: message/global-delivery-status\r\n{ATTACHED}{STATUS}",
+        "Content-Type: message/rfc822\r\n\r\nFrom: mailer-daemon@corp.test\r\n"
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=c\r\n\r\n"
+        f"--c\r\nContent-Type: message/delivery-status\r\n{STATUS}\r\n--c--\r\n",
+    ],
+)
+def test_a_report_that_a_person_attaches_makes_no_bounce(attached: str) -> None:
+    body = f"--b\r\n\r\nReject\r\n--b\r\n{attached}\r\n--b--\r\n"
+    parsed = mail("Content-Type: multipart/mixed; boundary=b", body=body)
+    assert (parsed.bounce, parsed.automatic, parsed.plain) == ("", "", "Reject")
+
+
+@pytest.mark.parametrize("kind", ["mixed", "report"])
+def test_a_report_is_one_by_the_structure_of_the_mail(kind: str) -> None:
+    status = f"Content-Type: message/delivery-status; name=report.txt\r\n{STATUS}"
+    if kind == "report":
+        status = ATTACHED + status
+    body = f"--b\r\n\r\nIt failed.\r\n--b\r\n{status}\r\n--b--\r\n"
+    parsed = mail(f"Content-Type: multipart/{kind}; boundary=b", body=body)
+    assert (parsed.bounce, bool(parsed.automatic)) == ("a delivery report", True)
+    assert [report.action for report in parsed.reports] == ["failed"]
+
+
+def test_a_complaint_is_a_report_however_it_is_attached() -> None:
+    attached = f"Content-Type: message/feedback-report\r\n{ATTACHED}\r\nFeedback-Type: abuse\r\n"
+    body = f"--b\r\n\r\nReject\r\n--b\r\n{attached}\r\n--b--\r\n"
+    parsed = mail("Content-Type: multipart/mixed; boundary=b", body=body)
+    assert parsed.automatic == "it holds a report"

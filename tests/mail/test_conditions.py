@@ -232,12 +232,24 @@ def test_an_approval_can_be_taken_back_in_the_lines_below(below: str) -> None:
         "I approved the last one too.",
         "Fine\nbut tell Ada",
         "Fine\n?",
-        "Shall I tell Ada?",
+        "Thanks. Shall I tell Ada?",
         "No objections from me",
     ],
 )
 def test_a_comment_may_hold_any_word(below: str) -> None:
     assert verdict(f"Approve\n{below}") == "approve"
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        *("wait", "Hm, stop!", "Hold. It is late", "cancel", "No, not this", "Rejected: too dear"),
+        "I have looked at all of the numbers that came with this mail today and\nreject",
+        "This isn't approved by me",
+    ],
+)
+def test_a_later_line_can_hold_an_approval_back(below: str) -> None:
+    assert verdict(f"Approve\nFine.\n{below}") is None
 
 
 WORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flexmail.mail.bounded import MAX_BYTES, MAX_DEPTH, MAX_HEADER_BYTES, MAX_PARTS
+from flexmail.mail.bounded import MAX_BYTES, MAX_DEFECTS, MAX_DEPTH, MAX_HEADER_BYTES, MAX_PARTS
+from flexmail.mail.html import visible_text
 from flexmail.mail.parse import Parsed, parse
 
 FROM = b"From: Bob <bob@corp.test>\r\n"
@@ -102,8 +103,8 @@ def test_odd_but_readable_text_is_read(headers: str, body: bytes, text: str) -> 
     assert text_of(headers, body) == text
 
 
-@pytest.mark.parametrize("newline", [b"\r\n", b"\n", b"\r"])
-def test_any_line_end_will_do(newline: bytes) -> None:
+@pytest.mark.parametrize("newline", [b"\r\n", b"\n"])
+def test_any_line_end_of_the_standards_will_do(newline: bytes) -> None:
     raw = (MIXED + b"--b\r\n\r\nyes\r\nBob\r\n--b--\r\n").replace(b"\r\n", newline)
     assert (parse(raw).plain, parse(raw).problem) == ("yes\nBob", "")
 
@@ -148,11 +149,127 @@ def test_flowed_text_is_joined(headers: str, body: str, text: str) -> None:
     assert text_of(headers, body.encode()) == text
 
 
-def test_the_first_plain_and_the_first_html_body_are_the_text() -> None:
+IMAGE = "Content-Type: image/png; name=a.png\r\nContent-Disposition: inline\r\n\r\nAAAA"
+
+
+def group(kind: str, *leaves: str) -> str:
+    body = "".join(f"--{kind}\r\n{leaf}\r\n" for leaf in leaves)
+    return f"Content-Type: multipart/{kind}; boundary={kind}\r\n\r\n{body}--{kind}--"
+
+
+def test_alternatives_are_the_text_in_two_kinds() -> None:
     both = parts(leaf("text/plain", "yes"), leaf("text/html", "<p>yes</p>"), kind="alternative")
     assert (both.plain, both.html) == ("yes", "<p>yes</p>")
-    two = parts(leaf("text/plain", "yes"), leaf("text/plain", "-- list footer"))
-    assert (two.plain, two.html) == ("yes", None)
+
+
+YES, NOT = leaf("text/plain", "yes"), leaf("text/plain", "not yet")
+BLANK = leaf("text/plain", " \r\n")
+PAGE, NOT_PAGE = leaf("text/html", "<p>yes</p>"), leaf("text/html", "<p>not yet</p>")
+BLANK_PAGE = leaf("text/html", "<br>")
+BOTH = group("alternative", YES, PAGE)
+
+
+@pytest.mark.parametrize("kind", ["mixed", "related", "signed"])
+@pytest.mark.parametrize(
+    ("leaves", "plain", "page", "beside"),
+    [
+        ([YES, IMAGE, NOT], "yes\nnot yet", None, []),
+        ([YES, NOT], "yes\nnot yet", None, []),
+        ([BLANK, IMAGE, YES], "yes", None, []),
+        ([YES, IMAGE, BLANK], "yes", None, []),
+        ([BLANK, PAGE], None, "yes", []),
+        ([BLANK, IMAGE, BLANK], " \n", None, []),
+        ([BLANK_PAGE, IMAGE, PAGE], None, "yes", []),
+        ([BLANK_PAGE, YES], "yes", None, []),
+        ([PAGE, IMAGE, NOT_PAGE], None, "yes\nnot yet", []),
+        ([PAGE, NOT], None, "yes\nnot yet", []),
+        ([YES, NOT_PAGE], "yes", None, ["not yet"]),
+        ([YES, PAGE, NOT], "yes\nnot yet", None, ["yes"]),
+        ([BOTH, NOT], "yes\nnot yet", "yes\nnot yet", []),
+        ([NOT, BOTH], "not yet\nyes", "not yet\nyes", []),
+        ([NOT_PAGE, BOTH], None, "not yet\nyes", []),
+        ([BOTH, NOT_PAGE], "yes", "yes", ["not yet"]),
+        ([group("alternative", BLANK, PAGE), NOT], None, "yes\nnot yet", []),
+        (
+            [group("alternative", YES, group("related", PAGE, IMAGE, NOT_PAGE))],
+            "yes",
+            "yes\nnot yet",
+            [],
+        ),
+        (
+            [group("alternative", YES, group("related", PAGE, IMAGE, NOT))],
+            "yes",
+            "yes\nnot yet",
+            [],
+        ),
+        ([group("alternative", YES, NOT)], "yes", None, ["not yet"]),
+        ([group("alternative", PAGE, NOT_PAGE)], None, "yes", ["not yet"]),
+        ([group("alternative", BLANK, YES)], "yes", None, []),
+        ([leaf("text/html", "<p>yes</p><!-- <div hidden>"), NOT_PAGE], None, "yes\nnot yet", []),
+        ([leaf("text/html", "<p>yes</p><textarea><style>"), NOT], None, "yes\nnot yet", []),
+        ([PAGE, leaf("text/plain", "a <b> & &lt;")], None, "yes\na <b> & &lt;", []),
+    ],
+)
+def test_parts_side_by_side_are_one_text(
+    leaves: list[str], plain: str | None, page: str | None, beside: list[str], kind: str
+) -> None:
+    def lines(html: str) -> str:
+        return "\n".join(line for line in visible_text(html).split("\n") if line.strip())
+
+    parsed = parts(*leaves, kind=kind)
+    assert parsed.plain == plain
+    assert (None if parsed.html is None else lines(parsed.html)) == page
+    assert [shown for html in parsed.beside if (shown := lines(html))] == beside
+
+
+@pytest.mark.parametrize("attached", ["name=a", "x=y\r\nContent-Disposition: attachment"])
+def test_nothing_in_an_attached_group_is_the_text(attached: str) -> None:
+    inner = group("mixed", NOT, NOT_PAGE).replace(
+        "boundary", f"{attached.partition(chr(13))[0]}; boundary"
+    )
+    if "Disposition" in attached:
+        inner = "Content-Disposition: attachment\r\n" + inner
+    parsed = parts(YES, inner.replace("mixed", "digest").replace("/digest", "/mixed"))
+    assert (parsed.plain, parsed.html, parsed.beside) == ("yes", None, ())
+
+
+def test_every_part_that_is_not_attached_can_hold_a_reference() -> None:
+    names = ["one", "two", "three", "four", "five", "six"]
+    kinds = ["plain", "html", "plain", "html", "calendar", "x-any"]
+    parsed = parts(
+        *(leaf(f"text/{kind}", f"<p>{name}") for kind, name in zip(kinds, names, strict=True))
+    )
+    everything = f"{parsed.plain} {parsed.html} {parsed.more_text}"
+    assert all(name in everything for name in names)
+
+
+ARMOUR = "-----BEGIN PGP SIGNED MESSAGE-----"
+SIGNATURE = "-----BEGIN PGP SIGNATURE-----\n\niQEz\n-----END PGP SIGNATURE-----"
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        (f"{ARMOUR}\nHash: SHA256\n\nyes\n{SIGNATURE}\n", "yes\n"),
+        (f"\n{ARMOUR}  \nHash: SHA256\nHash: SHA1\n\nyes\n{SIGNATURE}", "yes\n"),
+        (f"{ARMOUR}\n\nyes\n- -- \n- - a\n-b\n{SIGNATURE}\n", "yes\n-- \n- a\n-b\n"),
+        (f"{ARMOUR}\nHash: SHA256\n\nyes\n{SIGNATURE}\nnot yet\n", "yes\nnot yet\n"),
+        (f"{ARMOUR}\nHash: SHA256\n\nyes\n", "yes\n"),
+        (f"{ARMOUR}\nHash: SHA256\n\nyes\n-----BEGIN PGP SIGNATURE-----\niQEz\n", "yes\n"),
+        (f"{ARMOUR}\nnot this\n\nyes\n", f"{ARMOUR}\nnot this\n\nyes\n"),
+        (f"{ARMOUR}\nComment: not this\n\nyes\n", f"{ARMOUR}\nComment: not this\n\nyes\n"),
+        (f"no\n{ARMOUR}\n\nyes\n", f"no\n{ARMOUR}\n\nyes\n"),
+        (f"> {ARMOUR}\n\nyes\n", f"> {ARMOUR}\n\nyes\n"),
+        (f"yes\n{SIGNATURE}\n", f"yes\n{SIGNATURE}\n"),
+    ],
+)
+def test_the_frame_of_a_signed_text_is_not_the_text(text: str, inside: str) -> None:
+    assert text_of("X: y", text.replace("\n", "\r\n").encode()) == inside
+
+
+def test_a_signed_text_may_be_flowed() -> None:
+    text = f"{ARMOUR}\n\nyes \nit is\n- -- \nBob\n{SIGNATURE}\n"
+    assert text_of(FLOWED, text.encode()) == "yes it is\n-- \nBob\n"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +307,7 @@ def test_a_digest_holds_mails_of_others() -> None:
         (b"Subject: x\r\n\r\napprove", "The mail has no From line."),
         (FROM + FROM + b"\r\napprove", "The mail has more than one From line."),
         (FROM + b"FROM: charlie@x.test\r\n\r\n", "The mail has more than one From line."),
-        (FROM + b"X: y\rFrom: charlie@x.test\r\n\r\n", "The mail has more than one From line."),
+        (FROM + b"X: y\rFrom: charlie@x.test\r\n\r\n", "A carriage return stands alone"),
         (b"From: a@x.test, b@x.test\r\n\r\n", "The From line does not hold exactly one"),
         (b"From: b\xc3\xb8b@corp.test\r\n\r\n", "The From line does not hold exactly one"),
         (FROM + b"no header\r\nX: y\r\n\r\napprove", "A line among the headers is not a header."),
@@ -202,6 +319,11 @@ def test_a_digest_holds_mails_of_others() -> None:
         (MIXED + b"--b\n\n" * 200_000, f"The mail has more than {MAX_PARTS} parts."),
         (nested(MAX_DEPTH + 1), f"The parts of the mail are nested more than {MAX_DEPTH} deep."),
         (nested(3000), f"The parts of the mail are nested more than {MAX_DEPTH} deep."),
+        (
+            FROM + b"Content-Type: message/delivery-status\n\n" + b"\n " * 2000,
+            f"A part of the mail has more than {MAX_DEFECTS} faults.",
+        ),
+        (MIXED + b"--b" + b"\n " * 2000, f"A part of the mail has more than {MAX_DEFECTS} faults."),
         (FROM + b"Content-Type: message/rfc822\n\n" * 3000, "The parts of the mail are nested"),
     ],
 )
@@ -214,7 +336,7 @@ def test_an_envelope_line_before_the_headers_does_no_harm() -> None:
 
 
 def test_mail_at_the_caps_is_still_read() -> None:
-    assert parse(MIXED + b"--b\r\n\r\nyes\r\n" * (MAX_PARTS - 1)).plain == "yes"
+    assert parse(MIXED + b"--b\r\n\r\nyes\r\n" * (MAX_PARTS - 1)).plain == "\n".join(["yes"] * 49)
     assert parse(nested(MAX_DEPTH)).plain == "approve"
 
 
@@ -263,6 +385,21 @@ def test_of_a_mail_cut_by_the_fetch_only_whole_lines_count(
     assert not parse(raw).text_missing
 
 
+@pytest.mark.parametrize(
+    ("raw", "plain", "html", "beside"),
+    [
+        (YES + "\r\n--b\r\n" + NOT + "\r\nan", "yes\nnot yet", None, ()),
+        (YES + "\r\n--b\r\n" + NOT_PAGE, "yes", None, ("<p>not yet</p>",)),
+        (PAGE + "\r\n--b\r\n" + NOT_PAGE, None, "<p>yes</p>", ("<p>not yet</p>",)),
+    ],
+)
+def test_a_torn_part_can_still_say_not_to(
+    raw: str, plain: str | None, html: str | None, beside: tuple[str, ...]
+) -> None:
+    parsed = parse(MIXED + b"--b\r\n" + raw.encode(), partial=True)
+    assert (parsed.plain, parsed.html, parsed.beside) == (plain, html, beside)
+
+
 def test_html_before_the_cut_counts() -> None:
     raw = (
         MIXED
@@ -299,6 +436,8 @@ def test_bytes_over_the_cap_count_as_not_fetched() -> None:
         FROM + b"Subject: " + b"=?a?q?" * 10_000 + b"\n\nx",
         b"From: " + b"(" * 60_000 + b"\n\nx",
         b"From: " + b"\n " * 30_000 + b"\n\nx",
+        FROM + b"Content-Type: message/delivery-status\n\n" + b"\n " * (MAX_BYTES // 2),
+        MIXED + b"--b" + b"\n " * (MAX_BYTES // 2),
     ],
 )
 def test_hostile_mail_is_read_or_says_why_not(raw: bytes) -> None:
@@ -310,3 +449,24 @@ def test_hostile_mail_is_read_or_says_why_not(raw: bytes) -> None:
 def test_no_bytes_make_the_parser_raise(tail: bytes, partial: bool) -> None:
     for head in (b"", FROM, FROM + b"\r\n", MIXED, FROM + b"Content-Type: ", b"From: "):
         assert isinstance(parse(head + tail, partial=partial), Parsed)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"X-Note: a\rFrom: bob@corp.test",
+        b"X-Note: a\rAuthentication-Results: mx.corp.test; dmarc=pass header.from=corp.test",
+        b"X-Note: a\r\rApprove",
+        b"X-Note: a\r\r\nX-Other: b",
+    ],
+)
+def test_a_carriage_return_alone_among_the_headers_makes_a_mail_malformed(line: bytes) -> None:
+    raw = b"From: charlie@evil.test\r\n" + line + b"\r\nSubject: Re\r\n\r\nApprove\r\n"
+    parsed = parse(raw)
+    assert parsed.problem == "A carriage return stands alone among the headers."
+    assert parsed.plain is None
+
+
+def test_a_carriage_return_alone_in_the_text_is_a_line_end() -> None:
+    parsed = parse(b"From: bob@corp.test\r\n\r\nApprove\rfine\r\n")
+    assert (parsed.problem, parsed.plain) == ("", "Approve\nfine\n")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flexmail.mail.compose import reference_block, reply_body
-from flexmail.mail.parse import Parsed
+from flexmail.mail.lines import MAX_LINES
+from flexmail.mail.ours import Sent
+from flexmail.mail.parse import Parsed, parse
 from flexmail.mail.reply import DEFAULT_WORDS, Reading, Words, author_text, parse_words, read
 
 REFERENCE = "FM-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -52,6 +52,11 @@ def html(text: str) -> Reading:
         ("Approve, здесь всё верно", "approve", "здесь всё верно"),
         ("Approved, 没有问题", "approve", "没有问题"),
         ("Approve, schön", "approve", "schön"),
+        ("Approve…", "approve", ""),
+        ("Approve;", "approve", ""),
+        ("Approve; go ahead", "approve", "go ahead"),
+        ("Approve, the U.S. plan, i.e. A", "approve", "the U.S. plan, i.e. A"),
+        ("Approve \U0001f44d", "approve", "\U0001f44d"),
         ("yes", "approve", ""),
         ("Yes.", "approve", ""),
         ("YES!", "approve", ""),
@@ -97,6 +102,18 @@ def test_a_clean_line_decides(line: str, verdict: str, comment: str) -> None:
         "Approved, not rejected",
         "Approve, no objections",
         "Approve: rejected before",
+        "Approve don\u201bt",
+        "Approve don\u2032t",
+        "Approve do n't",
+        "Approve n.o.t",
+        "Approve n o t today",
+        "Approve r-e-j-e-c-t",
+        "Approve \u274c",
+        "Approve \U0001f6ab",
+        "Approve \u26d4",
+        "Approve \U0001f44e\U0001f3fb",
+        "Approve \u2753",
+        "Approve: \u2754",
         "yes please",
         "Yes, go ahead",
         "yes but",
@@ -199,6 +216,12 @@ def test_a_word_that_is_not_the_first_whole_word_decides_nothing(line: str) -> N
         "Approve it\u2028not",
         "Approve it \U000e0041",
         "Approve, n\u043et",  # "not" with a Cyrillic o
+        "Approve n\u0336o\u0336t\u0336",
+        "Appro\u0338ve",
+        "A\u0336pprove",
+        "Approve it\u20d2",
+        "Approve \u0274\u1d0f\u1d1b",
+        "Approve \U0001f17d\U0001f17e\U0001f183",
         "Reject\u200b",
         "Reject \u202e",
         "Reject, n\u043et",
@@ -304,6 +327,18 @@ LONG = "This line of a comment has more than sixty characters in it, and a clien
         f"{LONG}\nNo.",
         f"{LONG}.\nNo, wait",
         "Fine.\n\n\nRejected, sorry",
+        *("Actually no, don't", "Actually, don't.", "Do not deploy this.", "Don't deploy.", "NOT"),
+        *("not today", "(not)", "Nope.", "Nah", "No way", "no no", "NO!!!", "Wait, no!", "hm, no"),
+        *("Hold off until Monday.", "hold off", "I take that back.", "Never mind.", "Cannot do."),
+        *("Sorry, I meant reject.", "I meant reject.", "I reject.", "Please reject this"),
+        *("EDIT: rejected", "Strike that: Reject", "this must be rejected", "I would reject it"),
+        *("Only if the tests pass.", "if the tests pass", "Once Ada is back", "pending VAT"),
+        *("or reject?", "or not?", "should I?", "what?", "Is Friday possible?", "ok \u2753"),
+        *("please wait until the backup has run", "Please do not deploy", "I do not want this"),
+        *("Wait for Ada on Monday", "Stop the old service first.", "Denied", "Disapproved."),
+        *("Looks bad; rejected", "rejecting this", "[x] no", "2. No", "Hmm.\nDo not deploy."),
+        *("Fine.\n\nI take that back.", "Fine.\n\nHold off, please", "Fine.\nI hereby reject it"),
+        *("Thanks. Actually no.", "I changed my mind", "Fine.\nChanged my mind: it goes."),
     ],
 )
 @pytest.mark.parametrize("word", ["Approve", "yes"])
@@ -322,12 +357,19 @@ def test_what_is_taken_back_in_the_lines_below_does_not_approve(word: str, below
         "not urgent",
         "Nobody minds",
         "It is a no-brainer",
-        "Is Friday possible?",
+        "Looks good. Is Friday possible?",
+        "Great.\nCan you ping me when done?",
         "Do not forget the invoice",
-        "Stop the old service first.",
-        "Wait for Ada on Monday",
+        "Please don't hesitate to call",
+        "Fine.\nStop the old service first.",
+        "Fine.\nWait for Ada on Monday",
+        "Looks good, not a big risk",
+        "Thanks, please go ahead",
+        "Nothing to add",
+        "No further questions",
+        "Looks good, no rush",
         "Fine, but only this once",
-        f"{LONG}, as it was\nrejected by the board in spring",
+        f"Fine.\n{LONG}, as it was\nrejected by the board in spring",
         "Sorry for the delay",
         "Ada said yes",
     ],
@@ -360,6 +402,13 @@ def test_rejecting_is_not_taken_back_by_the_lines_below() -> None:
 )
 def test_it_is_said_where_the_authors_words_end(text: str, sentence: str) -> None:
     assert plain(text).cut_off == sentence
+
+
+def test_an_approval_with_more_lines_below_than_are_read_decides_nothing() -> None:
+    assert plain("Approve" + "\n" * (MAX_LINES - 2) + "fine").verdict == "approve"
+    assert plain("Approve" + "\n" * (MAX_LINES - 1) + "Reject").verdict is None
+    assert plain("Approve\n\n> a" + "\n" * MAX_LINES + "Reject").verdict == "approve"
+    assert plain("Reject" + "\n" * MAX_LINES + "Approve").verdict == "reject"
 
 
 def test_a_comment_has_an_end() -> None:
@@ -588,8 +637,88 @@ def test_the_authors_text_is_what_stands_above_history() -> None:
     ],
 )
 @pytest.mark.parametrize("before", ["", "Approve ", "Approve\n", "> a\n\n"])
-def test_no_text_takes_long_to_read(before: str, piece: str) -> None:
-    text = before + piece * 100_000
-    begin = time.perf_counter()
-    plain(text)
-    assert time.perf_counter() - begin < 5
+@pytest.mark.timeout(60)
+def test_every_text_is_read_in_time(before: str, piece: str) -> None:
+    assert plain(before + piece * 100_000).words_read is not None
+
+
+@pytest.mark.parametrize("before", [*range(3960, 4001), *range(9960, 10_001, 5)])
+def test_no_part_of_a_reference_outlives_a_cut(before: int) -> None:
+    secret = "FM-" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    for text in (f"Approve\n> {'x' * before} {secret}", f"Approve {'x' * before} {secret}"):
+        reading = read(Parsed(plain=text), DEFAULT_WORDS)
+        for shown in (reading.rest, reading.own_text, reading.comment, reading.words_read):
+            assert "FM-A" not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "page", "verdict"),
+    [
+        ("Approve", "<p>Builds mailing list<br>Archive: https://lists.corp.test</p>", "approve"),
+        ("Approve", "<hr>Unsubscribe: do not answer, write to x@corp.test", "approve"),
+        ("Approve", "<p>Approve</p>", "approve"),
+        ("Approve", "<blockquote>Reject</blockquote>", "approve"),
+        ("Approve", "<p>Stop. The picture shows it is broken.</p>", None),
+        ("Approve", "<p>It is broken, do not approve.</p>", None),
+        ("Approve", "<p>The picture is not it.</p>", None),
+        ("Approve", "<p>I have to reject it</p>", None),
+        ("Approve", "<p>Reject</p>", None),
+        ("Approve", "fine" + "<br>" * 50_001 + "Reject", None),
+        ("Reject", "<p>It is not good.</p>", "reject"),
+        ("Reject", "<p>Approve</p>", None),
+        ("Hm", "<p>Approve</p>", None),
+    ],
+)
+def test_a_page_beside_the_text_can_only_say_not_to(
+    text: str, page: str, verdict: str | None
+) -> None:
+    reading = read(Parsed(plain=text, beside=(page,)), DEFAULT_WORDS)
+    assert reading.verdict == verdict
+    assert verdict or not reading.comment
+
+
+def test_our_own_mail_in_a_page_beside_the_text_says_nothing() -> None:
+    page = "<p>Do not forward this mail.</p><p>Please decide on PO 4711.</p>"
+    for sent, verdict in ((Sent("", page, ()), "approve"), (None, None)):
+        assert read(Parsed(plain="Approve", beside=(page,)), DEFAULT_WORDS, sent).verdict == verdict
+
+
+PICTURE = "Content-Type: image/png; name=a.png\n\nAAAA"
+
+
+@pytest.mark.parametrize(
+    ("leaves", "verdict"),
+    [
+        (["plain\n\nApprove", PICTURE, "plain\n\nStop. It is broken, do not approve."], None),
+        (["html\n\n<p>Approve", PICTURE, "html\n\n<p>Wait, it is broken. Reject."], None),
+        (["plain\n\n\n", PICTURE, "plain\n\nApprove"], "approve"),
+        (["html\n\n<br>", PICTURE, "html\n\n<div>Approve</div>"], "approve"),
+        (["plain\n\nApprove", "html\n\n<p>Builds mailing list</p>"], "approve"),
+        (["html\n\n<p>Approve", PICTURE, "plain\n\nSent from my iPhone"], "approve"),
+        (["html\n\n<p>Approve", "plain\n\nReject"], None),
+        (
+            [
+                "plain\n\nCAUTION: This email originated from outside the organization.\n",
+                "plain\n\nApprove\n\n> Please decide",
+            ],
+            "approve",
+        ),
+    ],
+)
+def test_parts_side_by_side_are_read_as_one(leaves: list[str], verdict: str | None) -> None:
+    body = "".join(
+        f"--b\n{leaf if leaf is PICTURE else f'Content-Type: text/{leaf}'}\n" for leaf in leaves
+    )
+    head = "From: bob@corp.test\nContent-Type: multipart/mixed; boundary=b\n\n"
+    assert read(parse(f"{head}{body}--b--\n".encode()), DEFAULT_WORDS).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"), [("Approve", "approve"), ("Reject", "reject"), ("Approve not", None)]
+)
+def test_a_signed_text_is_read_inside_its_frame(line: str, verdict: str | None) -> None:
+    raw = (
+        "From: bob@corp.test\n\n-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n"
+        f"{line}\n\n{QUOTED}\n-----BEGIN PGP SIGNATURE-----\n\niQEz\n-----END PGP SIGNATURE-----\n"
+    )
+    assert read(parse(raw.encode()), DEFAULT_WORDS).verdict == verdict

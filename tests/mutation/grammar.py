@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutation.mutant import rows
 
+MORE_LINES = "test_an_approval_with_more_lines_below_than_are_read_decides_nothing"
 DOUBTFUL = "test_a_line_that_could_be_meant_otherwise_does_not_approve"
 NOT_FIRST = "test_a_word_that_is_not_the_first_whole_word_decides_nothing"
 UNSEEN = "test_what_is_unseen_or_imitates_letters_decides_nothing"
@@ -152,26 +153,62 @@ DECISION = rows(
     ),
     (
         "an approving line asks nothing",
-        "if not _QUESTION_MARKS.isdisjoint(line) or",
-        "if False or",
+        "return not _QUESTION_MARKS.isdisjoint(text) or",
+        "return False or",
         f"{CONDITIONS}test_a_question_mark_of_any_script_is_one",
     ),
     (
         "an approving line asks nothing in any form of the mark",
-        'or "?" in plain:',
-        "or False:",
+        'or "?" in plain_letters(text)',
+        "or False",
         f"{CONDITIONS}test_a_question_mark_of_any_script_is_one",
     ),
-    ("an approving line holds no negation", "if negates(plain):", "if False:", DOUBTFUL),
+    ("an approving line that asks is in doubt", "if asks(line):", "if False:", DOUBTFUL),
+    (
+        "an approving line holds no sign that refuses",
+        "if not _REFUSING.isdisjoint(line):",
+        "if False:",
+        DOUBTFUL,
+    ),
+    (
+        "an approving line holds no negation",
+        "if negates(plain) or _spells",
+        "if False or _spells",
+        DOUBTFUL,
+    ),
+    (
+        "an approving line spells out no negation",
+        "or _spells(plain, NEGATIONS | words.reject):",
+        "or False:",
+        DOUBTFUL,
+    ),
+    (
+        "no letter on the line is struck out or in an odd form",
+        "if any(_is_struck(char) for char in line if not char.isascii()):",
+        "if False:",
+        UNSEEN,
+    ),
+    (
+        "a stroke through a letter strikes it out",
+        "return unicodedata.combining(char) == 1 or",
+        "return False or",
+        UNSEEN,
+    ),
+    (
+        "letters in an odd form are not read",
+        'or unicodedata.name(char, "").startswith(_ODD_LETTERS)',
+        "or False",
+        UNSEEN,
+    ),
     (
         "a negation is one as a whole word",
-        "return not tokens.isdisjoint(NEGATIONS) or any",
-        "return False or any",
+        "return token in NEGATIONS or",
+        "return False or",
         DOUBTFUL,
     ),
     (
         "a negation is one as an ending",
-        'or any(token.endswith("n\'t") for token in tokens)',
+        'or token.endswith("n\'t")',
         "or False",
         DOUBTFUL,
     ),
@@ -264,6 +301,25 @@ READING = rows(
         "if must_be_set_off and not",
         "if True and not",
         CLEAN,
+    ),
+    (
+        "an approval with lines below that are not read decides nothing",
+        "and own.boundary is None and len(lines) >= MAX_LINES:",
+        "and own.boundary is None and False:",
+        MORE_LINES,
+    ),
+    (
+        "lines of history need not be read",
+        "and own.boundary is None and len",
+        "and True and len",
+        "",
+        "the author's own lines reach the cap only where nothing ends them",
+    ),
+    (
+        "a rejection with lines below that are not read stands",
+        'if decision.verdict == "approve" and own.boundary',
+        "if True and own.boundary",
+        MORE_LINES,
     ),
     (
         "an approval is not taken back below",

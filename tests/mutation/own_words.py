@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutation.mutant import rows
 
+REPLY = "tests/mail/test_reply.py::"
 HISTORY = "tests/mail/test_reply.py::test_history_is_never_the_authors_and_ends_the_comment"
 BELOW = "tests/mail/test_reply.py::test_below_a_quote_only_a_lone_clear_answer_counts"
 DRAWN = "test_a_heading_or_a_line_drawn_ends_the_authors_words"
@@ -35,8 +36,7 @@ QUOTE = rows(
         "something stands below the quote",
         "or below == len(lines):",
         "or False:",
-        "",
-        "without it nothing is left that could decide",
+        HISTORY,
     ),
     (
         "a line at the end of a quote is no line that a client broke",
@@ -119,6 +119,10 @@ QUOTE = rows(
     ),
 )
 
+LATER = f"{CONDITIONS}test_a_later_line_can_hold_an_approval_back"
+SECOND = f"{REPLY}test_what_is_taken_back_in_the_lines_below_does_not_approve"
+SECOND_COMMENT = f"{REPLY}test_an_ordinary_comment_below_stays_one"
+
 SECOND_THOUGHTS = rows(
     "flexmail/mail/second_thoughts.py",
     "tests/mail/test_conditions.py",
@@ -126,9 +130,20 @@ SECOND_THOUGHTS = rows(
         "no word that rejects stands alone below",
         "if any(_parts(line) in alone for line in lines):",
         "if False:",
-        TAKEN_BACK,
+        LATER,
     ),
-    ("no line below rejects", "if _rejects(first, then, words):", "if False:", TAKEN_BACK),
+    (
+        "no line below rejects",
+        "if _rejects(first, then, words) or _says",
+        "if False or _says",
+        LATER,
+    ),
+    (
+        "no line below says that something be rejected",
+        "or _says_rejected(sentence, words):",
+        "or False:",
+        SECOND,
+    ),
     (
         "no line below negates the approval",
         "if negates(sentence) and says_any(sentence, words.approve - ALONE):",
@@ -149,38 +164,64 @@ SECOND_THOUGHTS = rows(
     ),
     (
         "no line below says to wait",
-        "if first in _HOLDS or (number",
-        "if False or (number",
-        TAKEN_BACK,
+        "if first in _HOLDS or",
+        "if False or",
+        LATER,
     ),
     (
-        "only the line right below sets a condition",
-        "or (number == 0 and first.partition",
-        "or (True and first.partition",
+        "no line below begins by holding back",
+        "or _HOLDING.match(first) or",
+        "or False or",
+        SECOND,
+    ),
+    (
+        "no line below recants",
+        "or _RECANTS.search(sentence):",
+        "or False:",
+        SECOND,
+    ),
+    (
+        "only the first line below is read as strictly",
+        "if is_first and (doubt",
+        "if True and (doubt",
         f"{CONDITIONS}test_a_comment_may_hold_any_word",
     ),
     (
-        "the line right below sets no condition",
-        'and first.partition(" ")[0] in _CONDITIONS):',
-        "and False):",
+        "the first line below leaves no doubt",
+        "(doubt := _doubt(sentence, parts, words)):",
+        '(doubt := ""):',
+        SECOND,
+    ),
+    ("the first sentence below asks nothing", "if asks(sentence):", "if False:", TAKEN_BACK),
+    (
+        "the first sentence below holds no word that rejects",
+        "if says_any(sentence, (words.reject - ALONE) | _REFUSALS) or",
+        "if False or",
+        SECOND,
+    ),
+    ("the first sentence below says no no", "or _says_no(parts):", "or False:", SECOND),
+    (
+        "the first sentence below begins with no condition",
+        "if _leads_away(sentence) or any",
+        "if False or any",
         TAKEN_BACK,
     ),
     (
-        "only the line right below asks about the approval",
-        'if number == 0 and not first and "?" in sentence:',
-        'if True and not first and "?" in sentence:',
+        "no part of the first line below holds back",
+        "or any(map(_HOLDING.match, parts)):",
+        "or False:",
+        SECOND,
+    ),
+    (
+        '"no objections" is no no',
+        'first.startswith("no ") and not _HARMLESS.match(first):',
+        'first.startswith("no "):',
         f"{CONDITIONS}test_a_comment_may_hold_any_word",
     ),
     (
-        "a question in words is comment",
-        'if number == 0 and not first and "?" in sentence:',
-        'if number == 0 and True and "?" in sentence:',
-        f"{CONDITIONS}test_a_comment_may_hold_any_word",
-    ),
-    (
-        "the line right below is no question mark",
-        'and "?" in sentence:',
-        "and False:",
-        TAKEN_BACK,
+        "a harmless negation is comment",
+        "if not tokens or _HARMLESS.match(start):",
+        "if not tokens:",
+        SECOND_COMMENT,
     ),
 )

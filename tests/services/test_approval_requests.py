@@ -71,6 +71,8 @@ def nothing_is_stored() -> bool:
         ("details", "a" * 20_001),
         ("details", "bell\x07"),
         ("details", "nul\x00"),
+        ("details", "see FM-ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+        ("title", "FM-ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
         ("approvers", ()),
         ("approvers", (BOB,) * 101),
         ("approvers", ("",)),
