@@ -18,6 +18,7 @@ from tests.fuzz.judgement import BOB
 
 _TAGS = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
 _LAYOUT = re.compile(r"[\s>|=\u200b\ufeff\u00ad]+")
+_FROM_LINE = re.compile(rb"^from[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _APPROVING = re.compile(r"[^a-z]*(?:approve|approved|yes)(?![a-z])", re.IGNORECASE)
 _READER_FAILS = (MessageError, ValueError, IndexError, AttributeError, TypeError, LookupError)
 
@@ -51,7 +52,13 @@ def holds(raw: bytes, reference: str) -> bool:
 
 
 def only_bob_wrote(raw: bytes) -> bool:
-    """Tell whether both readers of the standard library see Bob in From and nobody else."""
+    """Tell whether both readers of the standard library see Bob in From and nobody else.
+
+    And whether a mail server, for which only a line feed ends a line, sees that one From line too.
+    """
+    head = raw.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    if len(_FROM_LINE.findall(head)) != 1:
+        return False
     values = email.message_from_bytes(raw).get_all("From", [])
     if len(values) != 1:
         return False

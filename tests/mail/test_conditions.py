@@ -6,8 +6,9 @@ import pytest
 
 from flexmail.mail.address import MAX_LINE, is_safe_header, normalise, parse_mailbox, sole_author
 from flexmail.mail.authenticate import MAX_HEADERS, Authentication, authenticate
+from flexmail.mail.bounded import MAX_HEADER_VALUE
 from flexmail.mail.lines import MAX_LINES
-from flexmail.mail.parse import Parsed
+from flexmail.mail.parse import Parsed, parse
 from flexmail.mail.reference import find_references
 from flexmail.mail.reply import DEFAULT_WORDS, author_text, read
 
@@ -271,3 +272,40 @@ def test_a_broken_reference_ends_where_a_word_ends(tail: str) -> None:
 def test_a_reference_is_broken_twice_at_most() -> None:
     assert find_references(f"FM-{WORD[:9]}\n{WORD[9:18]}\n{WORD[18:]}") == {f"FM-{WORD}"}
     assert find_references(f"FM-{WORD[:9]}\n{WORD[9:12]}\n{WORD[12:18]}\n{WORD[18:]}") == set()
+
+
+def read_html(page: str, *beside: str) -> str | None:
+    return read(Parsed(html=page, beside=beside), DEFAULT_WORDS).verdict
+
+
+def test_html_that_goes_on_beyond_what_is_read_does_not_approve() -> None:
+    endless = "<b></b>" * 60_000
+    assert read_html("Approve" + "<b></b>" * 1000) == "approve"
+    assert read_html("Approve" + endless) is None
+    assert read_html("Reject" + endless) == "reject"
+    assert read_html("Approve", endless) is None
+    assert read_html("Approve", "<br>") == "approve"
+
+
+@pytest.mark.parametrize(
+    ("heading", "answer", "decided"),
+    [
+        ("On Mon, 2 Nov 2026 at 09:14, Ada <ada@corp.test> wrote:", "Approve", "approve"),
+        ("On Mon, 2 Nov 2026 at 09:14, I did not like what Ada wrote:", "Approve", None),
+        ("On Mon, 2 Nov 2026 at 09:14, I did not like what Ada wrote:", "Reject", "reject"),
+        ("Reject: on 2 Nov 2026 at 09:14, Ada <ada@corp.test> wrote:", "Approve", None),
+    ],
+)
+def test_what_introduces_a_quote_above_an_approval_does_not_deny_it(
+    heading: str, answer: str, decided: str | None
+) -> None:
+    assert verdict(f"{heading}\n> one\n> two\n\n{answer}") == decided
+    assert verdict(f"{answer}\n\n{heading}\n> one\n> two") == answer.lower()
+    assert verdict(f"> I did not like it\n> two\n\n{answer}") == answer.lower()
+
+
+def test_who_wrote_a_mail_is_not_read_from_half_a_line() -> None:
+    gap = b" " * (MAX_HEADER_VALUE + 1)
+    parsed = parse(b"From: bob@corp.test" + gap + b", charlie@x.test\r\n\r\nApprove\r\n")
+    assert parsed.author is None
+    assert parsed.problem == "The From line does not hold exactly one plain address."

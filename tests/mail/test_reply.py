@@ -407,6 +407,7 @@ def test_it_is_said_where_the_authors_words_end(text: str, sentence: str) -> Non
 def test_an_approval_with_more_lines_below_than_are_read_decides_nothing() -> None:
     assert plain("Approve" + "\n" * (MAX_LINES - 2) + "fine").verdict == "approve"
     assert plain("Approve" + "\n" * (MAX_LINES - 1) + "Reject").verdict is None
+    assert plain("Approve" + "\n" * MAX_LINES + "Reject").verdict is None
     assert plain("Approve\n\n> a" + "\n" * MAX_LINES + "Reject").verdict == "approve"
     assert plain("Reject" + "\n" * MAX_LINES + "Approve").verdict == "reject"
 

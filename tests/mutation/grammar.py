@@ -8,6 +8,7 @@ MORE_LINES = "test_an_approval_with_more_lines_below_than_are_read_decides_nothi
 DOUBTFUL = "test_a_line_that_could_be_meant_otherwise_does_not_approve"
 NOT_FIRST = "test_a_word_that_is_not_the_first_whole_word_decides_nothing"
 UNSEEN = "test_what_is_unseen_or_imitates_letters_decides_nothing"
+BESIDE = "test_a_page_beside_the_text_can_only_say_not_to"
 CLEAN = "test_a_clean_line_decides"
 OPENING = "test_only_a_greeting_or_a_banner_may_stand_above_the_word"
 BELOW = "test_below_a_quote_only_a_lone_clear_answer_counts"
@@ -246,6 +247,103 @@ READING = rows(
         "if first.verdict != last.verdict:",
         "if False:",
         "test_parts_that_read_differently_decide_nothing",
+    ),
+    (
+        "no part beside the text speaks against it",
+        "if any(_speaks_against(page, first.verdict, words, sent) for page in parsed.beside):",
+        "if False:",
+        BESIDE,
+    ),
+    (
+        "a part beside the text does not decide otherwise",
+        "if _read_text(text, words, sent).verdict not in {None, verdict}:",
+        "if False:",
+        BESIDE,
+    ),
+    (
+        "only an approval is doubted for a part beside the text",
+        'return verdict == "approve" and (doubt',
+        "return True and (doubt",
+        BESIDE,
+    ),
+    (
+        "a part beside an approval holds no negation and no word that rejects",
+        "and (doubt or goes_on(page)",
+        "and (False or goes_on(page)",
+        BESIDE,
+    ),
+    (
+        "a part beside an approval was read to its end",
+        "or goes_on(page) or bool",
+        "or False or bool",
+        f"{CONDITIONS}test_html_that_goes_on_beyond_what_is_read_does_not_approve",
+    ),
+    (
+        "a part beside an approval does not take it back",
+        "or bool(taken_back(lines, words)))",
+        "or False)",
+        BESIDE,
+    ),
+    (
+        "only an approval needs its HTML read to the end",
+        'if first.verdict == "approve" and parsed.html and',
+        "if True and parsed.html and",
+        f"{CONDITIONS}test_html_that_goes_on_beyond_what_is_read_does_not_approve",
+    ),
+    (
+        "only HTML that is there can go on",
+        "and parsed.html and goes_on(",
+        "and True and goes_on(",
+        CLEAN,
+    ),
+    (
+        "an approval's HTML was read to its end",
+        "and goes_on(parsed.html):",
+        "and False:",
+        f"{CONDITIONS}test_html_that_goes_on_beyond_what_is_read_does_not_approve",
+    ),
+    (
+        "only an approval is doubted for the line above its quote",
+        'if reading.verdict == "approve" and own.under_quote',
+        "if True and own.under_quote",
+        f"{CONDITIONS}test_what_introduces_a_quote_above_an_approval_does_not_deny_it",
+    ),
+    (
+        "only below a quote the line above it may be the author's",
+        "and own.under_quote and _is_doubted",
+        "and True and _is_doubted",
+        f"{CONDITIONS}test_what_introduces_a_quote_above_an_approval_does_not_deny_it",
+    ),
+    (
+        "the line above a quote does not deny the approval below it",
+        "and _is_doubted(own, marked, words):",
+        "and False:",
+        f"{CONDITIONS}test_what_introduces_a_quote_above_an_approval_does_not_deny_it",
+    ),
+    (
+        "without a quote nothing introduces it",
+        "if own.boundary is None or own.boundary.kind",
+        "if False or own.boundary.kind",
+        "",
+        "below a quote there is one",
+    ),
+    (
+        "what introduces a quote is an attribution",
+        'or own.boundary.kind != "attribution":',
+        "or False:",
+        f"{CONDITIONS}test_what_introduces_a_quote_above_an_approval_does_not_deny_it",
+    ),
+    (
+        "what introduces a quote does not take the approval back",
+        "return bool(taken_back([heading], words)) or",
+        "return False or",
+        f"{CONDITIONS}test_what_introduces_a_quote_above_an_approval_does_not_deny_it",
+    ),
+    (
+        "what introduces a quote negates nothing",
+        "or negates(plain_letters(heading))",
+        "or False",
+        f"{CONDITIONS}test_what_introduces_a_quote_above_an_approval_does_not_deny_it",
     ),
     (
         "what shows is read, not what is hidden",

@@ -241,3 +241,55 @@ REFERENCE = rows(
         NO_REFERENCE,
     ),
 )
+
+PARSE = rows(
+    "flexmail/mail/parse.py",
+    "tests/mail/test_parse.py",
+    (
+        "a mail has headers",
+        "if not message.keys():",
+        "if False:",
+        "test_a_malformed_mail_says_why",
+    ),
+    (
+        "every reader sees the same headers",
+        "elif has_bare_cr(head):",
+        "elif False:",
+        "test_a_carriage_return_alone_among_the_headers_makes_a_mail_malformed",
+    ),
+    (
+        "all that stands among the headers is one",
+        "elif any(isinstance(defect, _AMBIGUOUS) for defect in message.defects):",
+        "elif False:",
+        "test_a_malformed_mail_says_why",
+    ),
+    (
+        "a mail with a problem has no text",
+        "texts = Bodies() if problem else bodies",
+        "texts = Bodies() if False else bodies",
+        "test_a_malformed_mail_says_why",
+    ),
+    (
+        "a mail over a cap has a problem",
+        "return _facts(read(head), problem=str(error), cut=cut, rest=rest)",
+        'return _facts(read(head), problem="", cut=cut, rest=rest)',
+        "test_mail_over_a_cap_still_shows_who_and_what",
+    ),
+)
+
+BOUNDED = rows(
+    "flexmail/mail/bounded.py",
+    "tests/mail/test_parse.py",
+    (
+        "who wrote a mail is not read from half a line",
+        'text = value if name.lower() == "from" else value[:cap]',
+        "text = value[:cap]",
+        f"{CONDITIONS}test_who_wrote_a_mail_is_not_read_from_half_a_line",
+    ),
+    (
+        "the headers have a size",
+        "if end is None and len(raw) > MAX_HEADER_BYTES:",
+        "if False:",
+        "test_a_malformed_mail_says_why",
+    ),
+)

@@ -104,8 +104,7 @@ def test_without_settings_nothing_can_be_queued(missing: str, people: Flask) -> 
 
 
 def test_no_stored_field_shows_a_reference(ready: Flask) -> None:
-    first = ask()
-    second = ask(title=f"About {first.reference}")
+    first, second = ask(), ask()
     for mail in queued():
         shown = [
             str(getattr(mail, column.key))
