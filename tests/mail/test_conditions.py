@@ -309,3 +309,9 @@ def test_who_wrote_a_mail_is_not_read_from_half_a_line() -> None:
     parsed = parse(b"From: bob@corp.test" + gap + b", charlie@x.test\r\n\r\nApprove\r\n")
     assert parsed.author is None
     assert parsed.problem == "The From line does not hold exactly one plain address."
+
+
+def test_a_mail_with_a_problem_has_no_text() -> None:
+    parsed = parse(b"From: bob@corp.test\r\nno header\r\n\r\nApprove\r\n")
+    assert parsed.problem == "A line among the headers is not a header."
+    assert (parsed.plain, parsed.html, parsed.beside, parsed.more_text) == (None, None, (), "")

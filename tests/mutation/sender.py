@@ -267,7 +267,7 @@ PARSE = rows(
         "a mail with a problem has no text",
         "texts = Bodies() if problem else bodies",
         "texts = Bodies() if False else bodies",
-        "test_a_malformed_mail_says_why",
+        f"{CONDITIONS}test_a_mail_with_a_problem_has_no_text",
     ),
     (
         "a mail over a cap has a problem",
