@@ -12,8 +12,15 @@ from flexmail.models.approvals import (
     ApprovalReference,
     Decision,
 )
-from flexmail.models.mail import MAIL_STATES, OUTCOMES, OutboxMail, Reply
-from flexmail.models.operations import Canary, Channel, Lease
+from flexmail.models.mail import MAIL_STATES, OUTCOMES, OutboxMail, Reply, ReplyFolder
+from flexmail.models.operations import (
+    AuditEntry,
+    Callback,
+    Canary,
+    Channel,
+    Installation,
+    Lease,
+)
 from flexmail.models.settings import EmailSettings
 
 __all__ = [
@@ -25,14 +32,18 @@ __all__ = [
     "Approval",
     "ApprovalApprover",
     "ApprovalReference",
+    "AuditEntry",
+    "Callback",
     "Canary",
     "Channel",
     "Decision",
     "EmailSettings",
+    "Installation",
     "Lease",
     "Membership",
     "OutboxMail",
     "Reply",
+    "ReplyFolder",
     "SignInFailure",
     "User",
 ]

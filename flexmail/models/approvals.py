@@ -38,6 +38,7 @@ class Approval(Base):
     token_id: Mapped[int | None] = mapped_column(ForeignKey("api_tokens.id"))
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     request_digest: Mapped[str | None] = mapped_column(String(64))
+    callback_url: Mapped[str] = mapped_column(String(2000), default="")
     approvers: Mapped[list[ApprovalApprover]] = relationship(
         order_by="ApprovalApprover.id", lazy="selectin"
     )

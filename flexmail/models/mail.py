@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flexmail.db import Base, UtcDateTime
@@ -36,7 +46,8 @@ class Reply(Base):
     """One mail taken from the reply folder; without an outcome it is still being tried.
 
     `account` is `user@host:port`. The same (account, folder, UIDVALIDITY, UID) with the same
-    SHA-256 is the same mail (RFC 9051, section 2.3.1.1).
+    SHA-256 is the same mail (RFC 9051, section 2.3.1.1). One that was put back into the folder
+    (`restored_at`) does not make the mail that comes from there a duplicate.
     """
 
     __tablename__ = "replies"
@@ -47,8 +58,8 @@ class Reply(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     account: Mapped[str] = mapped_column(String(600))
     folder: Mapped[str] = mapped_column(String(255))
-    uidvalidity: Mapped[int]
-    uid: Mapped[int]
+    uidvalidity: Mapped[int] = mapped_column(BigInteger)
+    uid: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64), index=True)
     size_bytes: Mapped[int] = mapped_column(default=0)
     tries: Mapped[int] = mapped_column(default=0)
@@ -63,6 +74,30 @@ class Reply(Base):
     kept_by_server: Mapped[bool] = mapped_column(default=False)
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     processed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    restored_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ReplyFolder(Base):
+    """What is known of one reply folder as a whole, and of the mails in it that nobody took yet.
+
+    Mails below `held_below_uid` were there before flexmail was, and stay untouched until an admin
+    confirms; None when nothing is held. `scanned_uid` is the last mail whose headers were looked
+    at, `scanned_position` its sequence number then, `promising` the UIDs among them that name an
+    open approval.
+    """
+
+    __tablename__ = "reply_folders"
+    __table_args__ = (UniqueConstraint("account", "folder"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(String(600))
+    folder: Mapped[str] = mapped_column(String(255))
+    uidvalidity: Mapped[int] = mapped_column(BigInteger)
+    held_below_uid: Mapped[int | None] = mapped_column(BigInteger)
+    held: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    scanned_uid: Mapped[int] = mapped_column(BigInteger, default=0)
+    scanned_position: Mapped[int] = mapped_column(default=0)
+    promising: Mapped[list[int]] = mapped_column(JSON, default=list)
 
 
 class OutboxMail(Base):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flexmail.db import Base, UtcDateTime
@@ -22,7 +22,10 @@ class Lease(Base):
 
 
 class Channel(Base):
-    """How a job (`replies`, `outbox`) fares: its last run, and since when and why it fails."""
+    """How a job (`replies`, `outbox`) fares: its last run, and since when and why it fails.
+
+    `pace` is how many mails a batch may hold while the server wants them slower.
+    """
 
     __tablename__ = "channels"
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -32,6 +35,7 @@ class Channel(Base):
     failing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     paused_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     paused_revision: Mapped[int | None]
+    pace: Mapped[int | None]
 
 
 class Canary(Base):
@@ -49,3 +53,58 @@ class Canary(Base):
     reason: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Installation(Base):
+    """The one row that says which installation this database belongs to.
+
+    `mark` stands beside the keys too: a copy of the database elsewhere has another one there.
+    `sealed_webhook_secret` signs callbacks of approvals that were made without a token.
+    """
+
+    __tablename__ = "installation"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    mark: Mapped[str] = mapped_column(String(64))
+    sealed_webhook_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    claimed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Callback(Base):
+    """One announcement to a program, under the same `webhook_id` on every try.
+
+    States: `queued`, `sending`, `sent`, `failed`.
+    """
+
+    __tablename__ = "callbacks"
+    __table_args__ = (Index("ix_callbacks_due", "state", "retry_at"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    webhook_id: Mapped[str] = mapped_column(String(64), unique=True)
+    approval_id: Mapped[int] = mapped_column(ForeignKey("approvals.id"), index=True)
+    token_id: Mapped[int | None] = mapped_column(ForeignKey("api_tokens.id"))
+    url: Mapped[str] = mapped_column(String(2000))
+    body: Mapped[str] = mapped_column(Text, deferred=True)
+    state: Mapped[str] = mapped_column(String(16), default="queued")
+    attempts: Mapped[int] = mapped_column(default=0)
+    retry_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    claimed_by: Mapped[str | None] = mapped_column(String(120))
+    claimed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    answer: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class AuditEntry(Base):
+    """Who did what, when, through what and on which proof; never changed, never removed.
+
+    `chain` is the SHA-256 over the entry before and all fields of this one.
+    """
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(320))
+    channel: Mapped[str] = mapped_column(String(16))
+    action: Mapped[str] = mapped_column(String(60), index=True)
+    subject: Mapped[str] = mapped_column(String(400), default="")
+    proof: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    chain: Mapped[str] = mapped_column(String(64))
