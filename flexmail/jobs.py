@@ -209,10 +209,8 @@ class JobOwner:
             self._guarded(lambda: service(datetime.now(UTC)))
 
     def _process(self, now: datetime) -> bool:
-        """Run the reply job; tell whether it had its turn."""
-        report = inbox.process_replies(now=now, keep_going=self.owns)
-        self._deliver(datetime.now(UTC))
-        return not report.busy
+        """Run the reply job; tell whether it had its turn. What it queued goes out in seconds."""
+        return not inbox.process_replies(now=now, keep_going=self.owns).busy
 
     def _watch(self, _now: datetime) -> None:
         """Watch the folder where that is asked for; while it does, it is not started again."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
@@ -17,6 +19,15 @@ from flexmail.models import OutboxMail
 
 BATCH = 30
 CLAIM = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A mail that is ours to send now."""
+
+    id: int
+    recipient: str
+    sealed_content: bytes = field(repr=False)
 
 
 def _due(now: datetime, at_once: bool) -> ColumnElement[bool]:
@@ -31,8 +42,16 @@ def anything_due(now: datetime, *, at_once: bool) -> bool:
     return bool(db.session.scalar(select(OutboxMail.id).where(_due(now, at_once)).limit(1)))
 
 
-def claim(due_at: datetime, now: datetime, *, at_once: bool, already: set[int]) -> list[int]:
-    """Claim a batch for `CLAIM` from `now` on, and commit; what was tried least comes first.
+def claim(
+    due_at: datetime,
+    now: datetime,
+    *,
+    at_once: bool = False,
+    already: Collection[int] = (),
+    at_most: int = BATCH,
+) -> list[Claimed]:
+    """Claim a batch for `CLAIM` from `now` on, and commit; what was tried least comes first, then
+    what was due first.
 
     Args:
         due_at: mails with a retry time up to here, and claims that ran out by then.
@@ -44,7 +63,7 @@ def claim(due_at: datetime, now: datetime, *, at_once: bool, already: set[int]) 
             select(OutboxMail.id)
             .where(_due(due_at, at_once), OutboxMail.id.not_in(already))
             .order_by(OutboxMail.retry_at, OutboxMail.id)
-            .limit(BATCH)
+            .limit(at_most)
             .with_for_update(skip_locked=True)
         )
         claim = (
@@ -56,9 +75,17 @@ def claim(due_at: datetime, now: datetime, *, at_once: bool, already: set[int]) 
                 claimed_until=now + CLAIM,
                 attempts=OutboxMail.attempts + 1,
             )
-            .returning(OutboxMail.attempts, OutboxMail.id)
+            .returning(
+                OutboxMail.attempts,
+                OutboxMail.retry_at,
+                OutboxMail.id,
+                OutboxMail.recipient,
+                OutboxMail.sealed_content,
+            )
+            .execution_options(synchronize_session=False)
         )
-        return [mail_id for _attempts, mail_id in sorted(db.session.execute(claim).all())]
+        found = sorted(db.session.execute(claim).all())
+    return [Claimed(*mail) for _attempts, _retry_at, *mail in found]  # type: ignore[arg-type]
 
 
 def give_back(mail_ids: list[int]) -> None:

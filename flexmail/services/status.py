@@ -81,6 +81,12 @@ def _warnings(row: EmailSettings) -> list[str]:
             f"{in_clear} approval mail(s) left over an unencrypted connection, where others could"
             " read the secret reference. Turn on STARTTLS or SSL/TLS for SMTP."
         )
+    held_to = channels.get(delivery.CHANNEL).pace
+    if held_to:
+        warnings.append(
+            f"The mail server asked for mail to come slower: {held_to} at a time for now, more as"
+            " soon as it takes them."
+        )
     return warnings
 
 
