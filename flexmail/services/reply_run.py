@@ -51,6 +51,18 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a run waits for one step of the mail server, and how long it may last in all.
+
+    After `late_seconds` no mail is begun that may take its 10 s, for a run ends within a minute.
+    """
+
+    step_seconds: float = 10.0
+    late_seconds: float = 45.0
+    run_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """What stays the same while a run lasts; `account` is `user@host:port`."""
 
@@ -60,6 +72,7 @@ class Run:
     fence: int
     report: Report
     keep_going: Callable[[], bool]
+    patience: Patience = Patience()
     began: float = field(default_factory=time.monotonic)
 
     def clock(self) -> datetime:

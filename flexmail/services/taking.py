@@ -29,8 +29,6 @@ __all__ = ["MAX_TRIES", "take"]
 log = logging.getLogger(__name__)
 
 _STRETCH_SECONDS = 5.0
-_LATE_SECONDS = 45.0
-"""A mail that turns out to take its 10 s may begin no later, for a run ends within a minute."""
 
 
 def take(folder: Folder, run: Run) -> None:
@@ -94,7 +92,7 @@ def _settle(folder: Folder, run: Run, batch: list[Fetched]) -> None:
 
 
 def _is_late(run: Run) -> bool:
-    return time.monotonic() - run.began > _LATE_SECONDS
+    return time.monotonic() - run.began > run.patience.late_seconds
 
 
 def _understand_each(
