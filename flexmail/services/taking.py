@@ -35,8 +35,11 @@ def take(folder: Folder, run: Run) -> None:
     """Take up to the count, oldest first; what was settled before is deleted and not counted."""
     window = folder_window.look(folder, run)
     count = run.settings.email_reply_process_count
-    fetched = folder.fetch(window.open[:count], max_bytes=MAX_BYTES)
-    for number, batch in enumerate(folder_window.batches(fetched, window.tried)):
+    wanted = window.open[:count]
+    fetched = folder.fetch(wanted, max_bytes=MAX_BYTES, withheld=window.withheld)
+    at_most = run.patience.step_seconds
+    batches = folder_window.batches(fetched, window.tried, seconds=at_most)
+    for number, batch in enumerate(batches):
         if not run.keep_going() or (number and _is_late(run)):
             break
         _settle(folder, run, batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import logging
 import shutil
@@ -87,7 +88,7 @@ def new_scene(
     ) -> Scene:
         proxy = proxy or new_proxy(tls)
         user = f"faults{next(_numbers)}@example.test"
-        scene = Scene(context, dovecot, proxy, user, begun[1], caplog)
+        scene = Scene(context, dovecot, proxy, user, begun[1], caplog.handler.stream)
         scene.deliver(count, marked=marked)
         scene.connect()
         if listening:
@@ -95,6 +96,32 @@ def new_scene(
         return scene
 
     return make
+
+
+@pytest.fixture(scope="session")
+def visit_bytes(
+    begun: tuple[Path, InFlight],
+    dovecot: Dovecot,
+    certificate: ssl.SSLContext,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> int:
+    """How many bytes the server says in the clear on a visit without faults to six mails."""
+    folder = tmp_path_factory.mktemp("counted") / "instance"
+    shutil.copytree(begun[0], folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLEXMAIL_INSTANCE_PATH", str(folder))
+        app = create_app({"TESTING": True})
+    proxy = Proxy((dovecot.host, dovecot.imaps_port), dovecot.ca_pem, certificate, "clear")
+    proxy.listen()
+    with app.app_context():
+        scene = Scene(app, dovecot, proxy, "counted@example.test", begun[1], io.StringIO())
+        scene.deliver(4)
+        scene.connect()
+        assert scene.run().looked_at == 6
+        db.session.remove()
+        db.engine.dispose()
+    proxy.stop()
+    return proxy.shape.sent
 
 
 @pytest.fixture

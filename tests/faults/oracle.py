@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import itertools
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,6 +29,7 @@ from tests.servers import PASSWORD, Dovecot
 from tests.services import stage
 from tests.services.stage import ADA, BOB, CHARLIE
 
+_PATIENCE = Patience()
 HASTY = Patience(step_seconds=1.0, late_seconds=3.0, run_seconds=4.0)
 FOLDER, ASIDE = "INBOX", "Private"
 
@@ -84,8 +85,9 @@ def begin(replies: int = 20) -> InFlight:
 class Scene:
     """A folder with mail in flight behind a proxy, and the runs over it.
 
-    `lost` are mails that somebody else expunged; `kept` may stay in the folder although they are
-    settled; `unreported` means that a run ended without telling what it did.
+    `lost` are mails that somebody else expunged, `withheld` those that no run can read; `kept` may
+    stay in the folder although they are settled; `unreported` means that a run ended without
+    telling what it did.
     """
 
     app: Flask
@@ -93,9 +95,10 @@ class Scene:
     proxy: Proxy
     user: str
     flight: InFlight
-    caplog: pytest.LogCaptureFixture
+    log: io.StringIO
     mails: list[Mail] = field(default_factory=list)
     lost: list[Mail] = field(default_factory=list)
+    withheld: list[Mail] = field(default_factory=list)
     kept: list[Mail] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     unreported: bool = False
@@ -160,14 +163,13 @@ class Scene:
 
     def run(
         self,
+        patience: Patience = _PATIENCE,
         *,
-        hasty: bool = False,
         after: timedelta = timedelta(),
         at_once: bool = True,
         checked: bool = True,
     ) -> Report:
         """Run the reply job once; nothing may be lost by it, whatever happened."""
-        patience = HASTY if hasty else Patience()
         report = inbox.process_replies(
             now=datetime.now(UTC) + after, at_once=at_once, patience=patience
         )
@@ -221,7 +223,7 @@ class Scene:
     def all_is_well(self) -> None:
         """Check what must hold once the backlog is gone."""
         for mail in self.mails:
-            if mail.approval_id and mail not in self.lost:
+            if mail.approval_id and mail not in self.lost + self.withheld:
                 status = approvals.get(mail.approval_id).status
                 assert status == _VERDICTS[mail.verdict], mail
         told = db.session.get_one(Channel, inbox.CHANNEL)
@@ -253,8 +255,7 @@ class Scene:
         db.session.rollback()
         channels = [channel.error for channel in db.session.scalars(select(Channel))]
         reports = [report.error + report.held for report in self.reports]
-        logged = [record.getMessage() for record in self.caplog.records]
-        told = "\n".join([*channels, *reports, *logged, self.caplog.text])
+        told = "\n".join([*channels, *reports, self.log.getvalue()])
         token = base64.b64encode(f"\0{self.user}\0{PASSWORD}".encode()).decode()
         for secret in (PASSWORD, token, *self.flight.secrets):
             assert secret not in told

@@ -13,7 +13,7 @@ import trustme
 from flexmail.services import status
 from flexmail.services.reply_run import Report
 from tests.faults.acts import Fault, answer, changed, hook, instead, stall
-from tests.faults.oracle import ASIDE, FOLDER, Scene
+from tests.faults.oracle import ASIDE, FOLDER, HASTY, Scene
 from tests.faults.proxy import Proxy
 from tests.servers import PASSWORD, Dovecot
 
@@ -57,7 +57,7 @@ def test_a_server_that_never_greets(tls: str, new_scene: NewScene) -> None:
     scene = new_scene(tls)
     scene.proxy.put(fault := Fault("server", rb"^\* OK", stall))
 
-    came_to_nothing(scene, scene.run(hasty=True), "did not answer in time")
+    came_to_nothing(scene, scene.run(HASTY), "did not answer in time")
 
     assert fault.fired == 1
     scene.clear()

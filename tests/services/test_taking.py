@@ -603,7 +603,9 @@ def test_a_refused_delete_shows_on_the_status_page(
 class Withholding(Meddled):
     """A server that lists the first mail and never hands it over."""
 
-    def fetch(self, mails: Sequence[Any], max_bytes: int = 1 << 20) -> Iterator[Fetched]:
+    def fetch(
+        self, mails: Sequence[Any], max_bytes: int = 1 << 20, withheld: Collection[int] = ()
+    ) -> Iterator[Fetched]:
         uids = [getattr(mail, "uid", mail) for mail in mails]
         first = min(mail.uid for mail in self._folder.oldest(1))
         if first in uids:
@@ -686,7 +688,9 @@ def test_other_mails_under_known_numbers_keep_to_the_count(
 class Vanishing(Meddled):
     """Another client empties the folder between list and fetch."""
 
-    def fetch(self, mails: Sequence[Any], max_bytes: int = 1 << 20) -> Iterator[Fetched]:
+    def fetch(
+        self, mails: Sequence[Any], max_bytes: int = 1 << 20, withheld: Collection[int] = ()
+    ) -> Iterator[Fetched]:
         self._folder.delete([getattr(mail, "uid", mail) for mail in mails])
         return self._folder.fetch(mails, max_bytes=max_bytes)
 
