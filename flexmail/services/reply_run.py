@@ -30,12 +30,14 @@ class Report:
     """What one run did.
 
     `left` counts the mails that still wait in the folder; `busy` means that another run held it.
+    `kept` counts those that the server kept in this run although it said that they are gone.
     `held` says why replies have to wait although nothing went wrong.
     """
 
     at: datetime
     looked_at: int = 0
     left: int = 0
+    kept: int = 0
     by_outcome: dict[str, int] = field(default_factory=dict)
     reply_ids: list[int] = field(default_factory=list)
     seconds: float = 0.0
@@ -118,6 +120,7 @@ def delete(folder: Folder, run: Run, uids: Collection[int]) -> None:
         return
     if not kept:
         return
+    run.report.kept += len(kept)
     log.warning("replies: the server kept %d mails that were deleted", len(kept))
     with transaction():
         marked = update(Reply).where(run.rows(folder, kept), Reply.outcome.is_not(None))

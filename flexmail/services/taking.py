@@ -47,7 +47,7 @@ def take(folder: Folder, run: Run) -> None:
         if run.report.looked_at < count and run.keep_going():
             _settle(folder, run, [mail])
     tries.note_unreadable(folder, run, set(folder.unreadable) - set(window.leftovers))
-    run.report.left = max(0, folder.exists - len(window.left_alone))
+    run.report.left = max(0, folder.exists - len(window.left_alone) - run.report.kept)
 
 
 def _delete_leftovers(

@@ -132,6 +132,14 @@ class Scene:
             client.uid_expunge([uid])
         self.lost.append(mail)
 
+    def expunge_what_others_marked(self) -> None:
+        """The client that marked its mail deleted expunges it, and no other."""
+        with self.dovecot.client(self.user) as client:
+            client.select_folder(FOLDER)
+            found = self._fetch(client)
+            client.uid_expunge([uid for uid, (_, raw) in found.items() if raw == _OF_OTHERS])
+        self.marked = False
+
     def save(self, **given: object) -> None:
         settings.save(stage.fill_in(**given))
 
