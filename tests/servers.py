@@ -187,6 +187,12 @@ class Dovecot(_Child):
         client.login(user, PASSWORD)
         return client
 
+    def renumber(self, user: str) -> None:
+        """Forget which number each mail in a Maildir has: UIDVALIDITY changes."""
+        folder = self.directory / "mail" / user / "Maildir"
+        for path in (*folder.glob("dovecot.index*"), folder / "dovecot-uidlist"):
+            path.unlink()
+
     def deliver(self, user: str, *mails: bytes) -> None:
         """Hand over mails by LMTP, as a mail exchanger does."""
         with smtplib.LMTP(self.host, self.lmtp_port) as lmtp:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import monotonic
 
 from sqlalchemy import select
 
@@ -15,6 +17,7 @@ from flexmail.services.reply_run import Run
 from flexmail.transport.imap import Fetched, Folder, Listed
 
 _MAX_WINDOW = 5000
+_NOTHING = hashlib.sha256().hexdigest()
 _BATCH, _BATCH_BYTES = 30, 8 * 1024 * 1024
 
 
@@ -24,12 +27,14 @@ class Window:
 
     `open` want an outcome; `tried` are the UIDs among them whose earlier try did not end: they come
     last, for they may take their time again, but one of them is within reach of every run.
+    `withheld` are UIDs that the server did not hand over then.
     `leftovers` have an outcome and were not deleted yet, with the digests they had. `left_alone`
     will never be taken: the server keeps what we deleted, or another client marked it deleted.
     """
 
     open: list[Listed]
     tried: frozenset[int]
+    withheld: frozenset[int]
     leftovers: dict[int, frozenset[str]]
     left_alone: frozenset[int]
 
@@ -72,6 +77,7 @@ def _sort(listed: list[Listed], known: dict[int, list[Reply]], run: Run) -> Wind
     return Window(
         open=[*fresh[:at], *again[:1], *fresh[at:], *again[1:]],
         tried=tried,
+        withheld=frozenset(uid for uid in tried if known[uid][0].sha256 == _NOTHING),
         leftovers={
             mail.uid: frozenset(row.sha256 for row in known[mail.uid] if row.outcome)
             for mail in listed
@@ -81,9 +87,15 @@ def _sort(listed: list[Listed], known: dict[int, list[Reply]], run: Run) -> Wind
     )
 
 
-def batches(mails: Iterator[Fetched], tried: frozenset[int]) -> Iterator[list[Fetched]]:
-    """Group mails for one commit; one that was tried before goes alone, to endanger no other."""
+def batches(
+    mails: Iterator[Fetched], tried: frozenset[int], *, seconds: float
+) -> Iterator[list[Fetched]]:
+    """Group mails for one commit; one that was tried before goes alone, to endanger no other.
+
+    What took `seconds` to read waits for no more: on a slow line all would come to nothing.
+    """
     batch: list[Fetched] = []
+    began = monotonic()
     lost: MailServerError | None = None
     while True:
         try:
@@ -97,9 +109,10 @@ def batches(mails: Iterator[Fetched], tried: frozenset[int]) -> Iterator[list[Fe
             yield [mail]
             continue
         batch.append(mail)
-        if len(batch) >= _BATCH or sum(len(mail.raw) for mail in batch) >= _BATCH_BYTES:
+        full = len(batch) >= _BATCH or sum(len(mail.raw) for mail in batch) >= _BATCH_BYTES
+        if full or monotonic() - began > seconds:
             yield batch
-            batch = []
+            batch, began = [], monotonic()
     if batch:
         yield batch  # what came before a connection was lost is not lost with it
     if lost:

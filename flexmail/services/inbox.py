@@ -15,21 +15,25 @@ from flexmail.models import EmailSettings, Reply
 from flexmail.services import canary, channels, leases, settings
 from flexmail.services.moments import iso
 from flexmail.services.receiving import receive, understand
-from flexmail.services.reply_run import LEASE, Report, Run
+from flexmail.services.reply_run import LEASE, Patience, Report, Run
 from flexmail.services.taking import take
 from flexmail.transport.imap import ImapAccount, open_folder
 
-__all__ = ["Report", "process_replies", "raw_of", "receive", "summary_of", "understand"]
+__all__ = ["Patience", "Report", "process_replies", "raw_of", "receive", "summary_of", "understand"]
 
 log = logging.getLogger(__name__)
 
 CHANNEL = LEASE
 LEASE_SECONDS = 12.0
-RUN_SECONDS = 60.0
+PATIENCE = Patience()
 
 
 def process_replies(
-    *, now: datetime, at_once: bool = False, keep_going: Callable[[], bool] = lambda: True
+    *,
+    now: datetime,
+    at_once: bool = False,
+    keep_going: Callable[[], bool] = lambda: True,
+    patience: Patience = PATIENCE,
 ) -> Report:
     """Run the reply job once, on at most `email_reply_process_count` mails; commits as it goes.
 
@@ -40,6 +44,7 @@ def process_replies(
     Args:
         at_once: act whatever pause is running (somebody asked for it by hand).
         keep_going: asked between batches; False ends the run, keeping what was committed.
+        patience: how long the mail server may take.
     """
     report = Report(at=now)
     began = time.monotonic()
@@ -55,7 +60,11 @@ def process_replies(
             report.busy = True
             report.error = "Another run is reading the folder right now."
             return report
-        _run(report, fence, lambda: keep_going() and time.monotonic() - began < RUN_SECONDS)
+
+        def goes_on() -> bool:
+            return keep_going() and time.monotonic() - began < patience.run_seconds
+
+        _run(report, fence, goes_on, patience)
     report.seconds = round(time.monotonic() - began, 3)
     if not report.error:
         with transaction():
@@ -79,17 +88,22 @@ def raw_of(row: Reply) -> bytes:
     return zlib.decompress(key_ring().open(row.sealed_raw)) if row.sealed_raw else b""
 
 
-def _run(report: Report, fence: int, keep_going: Callable[[], bool]) -> None:
+def _run(report: Report, fence: int, keep_going: Callable[[], bool], patience: Patience) -> None:
     with transaction():
         channels.started(CHANNEL, now=report.at)
     row = settings.load()
     revision, in_force = row.revision, settings.in_force(row)
     try:
         account = settings.imap_account(row)
-        run = Run(_name_of(account), in_force, report.at, fence, report, keep_going)
+        run = Run(_name_of(account), in_force, report.at, fence, report, keep_going, patience)
         canary.prepare(run)
         db.session.rollback()  # no transaction is open while the network is used
-        with open_folder(account, in_force.email_reply_folder, run_seconds=RUN_SECONDS) as folder:
+        with open_folder(
+            account,
+            in_force.email_reply_folder,
+            step_seconds=patience.step_seconds,
+            run_seconds=patience.run_seconds,
+        ) as folder:
             report.held = canary.settle(folder, run)
             if report.held:
                 report.left = folder.exists

@@ -30,12 +30,14 @@ class Report:
     """What one run did.
 
     `left` counts the mails that still wait in the folder; `busy` means that another run held it.
+    `kept` counts those that the server kept in this run although it said that they are gone.
     `held` says why replies have to wait although nothing went wrong.
     """
 
     at: datetime
     looked_at: int = 0
     left: int = 0
+    kept: int = 0
     by_outcome: dict[str, int] = field(default_factory=dict)
     reply_ids: list[int] = field(default_factory=list)
     seconds: float = 0.0
@@ -51,6 +53,18 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a run waits for one step of the mail server, and how long it may last in all.
+
+    After `late_seconds` no mail is begun that may take its 10 s, for a run ends within a minute.
+    """
+
+    step_seconds: float = 10.0
+    late_seconds: float = 45.0
+    run_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """What stays the same while a run lasts; `account` is `user@host:port`."""
 
@@ -60,6 +74,7 @@ class Run:
     fence: int
     report: Report
     keep_going: Callable[[], bool]
+    patience: Patience = Patience()
     began: float = field(default_factory=time.monotonic)
 
     def clock(self) -> datetime:
@@ -105,6 +120,7 @@ def delete(folder: Folder, run: Run, uids: Collection[int]) -> None:
         return
     if not kept:
         return
+    run.report.kept += len(kept)
     log.warning("replies: the server kept %d mails that were deleted", len(kept))
     with transaction():
         marked = update(Reply).where(run.rows(folder, kept), Reply.outcome.is_not(None))

@@ -29,16 +29,17 @@ __all__ = ["MAX_TRIES", "take"]
 log = logging.getLogger(__name__)
 
 _STRETCH_SECONDS = 5.0
-_LATE_SECONDS = 45.0
-"""A mail that turns out to take its 10 s may begin no later, for a run ends within a minute."""
 
 
 def take(folder: Folder, run: Run) -> None:
     """Take up to the count, oldest first; what was settled before is deleted and not counted."""
     window = folder_window.look(folder, run)
     count = run.settings.email_reply_process_count
-    fetched = folder.fetch(window.open[:count], max_bytes=MAX_BYTES)
-    for number, batch in enumerate(folder_window.batches(fetched, window.tried)):
+    wanted = window.open[:count]
+    fetched = folder.fetch(wanted, max_bytes=MAX_BYTES, withheld=window.withheld)
+    at_most = run.patience.step_seconds
+    batches = folder_window.batches(fetched, window.tried, seconds=at_most)
+    for number, batch in enumerate(batches):
         if not run.keep_going() or (number and _is_late(run)):
             break
         _settle(folder, run, batch)
@@ -46,7 +47,7 @@ def take(folder: Folder, run: Run) -> None:
         if run.report.looked_at < count and run.keep_going():
             _settle(folder, run, [mail])
     tries.note_unreadable(folder, run, set(folder.unreadable) - set(window.leftovers))
-    run.report.left = max(0, folder.exists - len(window.left_alone))
+    run.report.left = max(0, folder.exists - len(window.left_alone) - run.report.kept)
 
 
 def _delete_leftovers(
@@ -94,7 +95,7 @@ def _settle(folder: Folder, run: Run, batch: list[Fetched]) -> None:
 
 
 def _is_late(run: Run) -> bool:
-    return time.monotonic() - run.began > _LATE_SECONDS
+    return time.monotonic() - run.began > run.patience.late_seconds
 
 
 def _understand_each(

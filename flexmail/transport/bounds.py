@@ -15,7 +15,7 @@ from typing import Any
 from imapclient.exceptions import ProtocolError
 from imapclient.response_parser import parse_response
 
-from flexmail.errors import ProtocolViolation, Refused, Unreachable
+from flexmail.errors import MailServerError, ProtocolViolation, Refused, Unreachable
 from flexmail.transport.wire import Wire
 from flexmail.transport.words import in_words
 
@@ -49,6 +49,7 @@ class BoundedImap(imaplib.IMAP4):
         self.messages = -1
         self.arrived = 0
         self._secrets = tuple(secrets)
+        self._ended_by: MailServerError | None = None
         super().__init__(wire.endpoint.host, wire.endpoint.port)
 
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
@@ -86,11 +87,20 @@ class BoundedImap(imaplib.IMAP4):
         idle_seconds: float | None = None,
         max_bytes: int = MAX_COMMAND,
     ) -> Iterator[None]:
-        """Bound what one command may take, and turn every failure into a `MailServerError`."""
+        """Bound what one command may take, and turn every failure into a `MailServerError`.
+
+        On a connection that is lost already, that is the failure that ended it.
+        """
+        if self._ended_by:
+            raise self._ended_by
         self.wire.begin(seconds, max_bytes=max_bytes, idle_seconds=idle_seconds)
         self.untagged_responses.clear()
-        with translated(self.wire, self._secrets):
-            yield
+        try:
+            with translated(self.wire, self._secrets):
+                yield
+        except MailServerError as error:
+            self._ended_by = error if self.wire.broken else None
+            raise
 
     def _append_untagged(self, typ: str, dat: Any) -> None:
         """Count instead of keeping: a folder that others work on changes at any moment."""

@@ -7,7 +7,7 @@ numbers, not UIDs. RFC 3501 and 9051, RFC 5530 (response codes).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -93,13 +93,20 @@ class Reader:
         return {mail.uid: found[mail.uid] for mail in mails if mail.uid in found}
 
     def fetch(
-        self, mails: Sequence[Listed] | Sequence[int], max_bytes: int = 1 << 20
+        self,
+        mails: Sequence[Listed] | Sequence[int],
+        max_bytes: int = 1 << 20,
+        *,
+        withheld: Collection[int] = (),
     ) -> Iterator[Fetched]:
         """Yield the mails in the order given, at most `max_bytes` of each.
 
         They are asked for in batches that grow with the speed of the line, so that a slow one
         yields what it can before its time is over. Mails that vanished are simply absent; those
         that the server refuses are noted in `unreadable`.
+
+        Args:
+            withheld: UIDs that it refused before, while it handed over others.
 
         Raises:
             Refused: the server hands over nothing at all.
@@ -112,7 +119,8 @@ class Reader:
             started = monotonic()
             read = self._read_batch(batch, max_bytes)
             any_read = any_read or bool(read)
-            if not any_read and len(self.unreadable) >= min(_GIVE_UP_AFTER, len(sizes)):
+            refused = len(self.unreadable.keys() - withheld)
+            if not any_read and 0 < refused >= min(_GIVE_UP_AFTER, len(sizes.keys() - withheld)):
                 reason = next(reversed(self.unreadable.values()))
                 raise Refused(f"The server hands over no mail: {reason}")
             volume = sum(len(mail.raw) + _OVERHEAD for mail in read)

@@ -35,7 +35,7 @@ from flexmail.services import (
 )
 from flexmail.services.apart import Apart
 from flexmail.services.inbox import Report, process_replies, raw_of
-from flexmail.services.reply_run import MAX_BYTES, Run
+from flexmail.services.reply_run import MAX_BYTES, Patience, Run
 from flexmail.transport.imap import Fetched, Folder, open_folder
 from tests.conftest import NOW
 from tests.fixtures_servers import need
@@ -507,11 +507,13 @@ def test_a_run_that_takes_long_reads_no_further_and_costs_the_others_no_try(
     for raw in mails:
         server.deliver(APPROVALS, raw)
     answers = iter([True])
+    late = why == "it is late"
     with monkeypatch.context() as patch:
         patch.setattr(taking, "_STRETCH_SECONDS", -1.0)  # as if every mail took that long
-        if why == "it is late":
-            patch.setattr(taking, "_LATE_SECONDS", -1.0)
-        report = run(keep_going=lambda: why == "it is late" or next(answers, False))
+        report = run(
+            keep_going=lambda: late or next(answers, False),
+            patience=Patience(late_seconds=-1.0) if late else Patience(),
+        )
     assert (report.by_outcome, report.error) == ({"approved": 1}, "")
     assert [row.tries for row in rows()] == [1, 0, 0]
     assert inbox_of(server) == mails[1:]
@@ -601,7 +603,9 @@ def test_a_refused_delete_shows_on_the_status_page(
 class Withholding(Meddled):
     """A server that lists the first mail and never hands it over."""
 
-    def fetch(self, mails: Sequence[Any], max_bytes: int = 1 << 20) -> Iterator[Fetched]:
+    def fetch(
+        self, mails: Sequence[Any], max_bytes: int = 1 << 20, withheld: Collection[int] = ()
+    ) -> Iterator[Fetched]:
         uids = [getattr(mail, "uid", mail) for mail in mails]
         first = min(mail.uid for mail in self._folder.oldest(1))
         if first in uids:
@@ -684,7 +688,9 @@ def test_other_mails_under_known_numbers_keep_to_the_count(
 class Vanishing(Meddled):
     """Another client empties the folder between list and fetch."""
 
-    def fetch(self, mails: Sequence[Any], max_bytes: int = 1 << 20) -> Iterator[Fetched]:
+    def fetch(
+        self, mails: Sequence[Any], max_bytes: int = 1 << 20, withheld: Collection[int] = ()
+    ) -> Iterator[Fetched]:
         self._folder.delete([getattr(mail, "uid", mail) for mail in mails])
         return self._folder.fetch(mails, max_bytes=max_bytes)
 

@@ -1,0 +1,231 @@
+"""Reading goes wrong in the middle: what was read is settled, what was not is read again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from flexmail.services.reply_run import Patience
+from tests.faults.acts import (
+    Fault,
+    Shape,
+    answer,
+    before,
+    changed,
+    cut,
+    flood,
+    hook,
+    instead,
+    stall,
+)
+from tests.faults.oracle import HASTY, Scene
+from tests.faults.proxy import Link
+
+pytestmark = pytest.mark.dovecot
+
+NewScene = Callable[..., Scene]
+ASKED = rb"UID FETCH .*BODY"
+READ = rb"^\* \d+ FETCH .*BODY\["
+
+
+@pytest.mark.parametrize("sixteenth", range(1, 17))
+def test_cut_at_any_byte(sixteenth: int, new_scene: NewScene, visit_bytes: int) -> None:
+    scene = new_scene("clear", count=4)
+    scene.proxy.shape = shape = Shape(cut_after=visit_bytes * sixteenth // 17)
+
+    report = scene.run()
+
+    assert shape.fired == 1
+    assert report.error
+    scene.clear()
+
+
+@pytest.mark.parametrize("tls", ["clear", "implicit"])
+def test_a_torn_literal(tls: str, new_scene: NewScene) -> None:
+    scene = new_scene(tls)
+    longer = Fault("server", READ, changed(rb"\{(\d+)\}", rb"{9\1}"), skip=5)
+    scene.proxy.put(longer)
+
+    report = scene.run(HASTY)
+
+    assert longer.fired == 1
+    assert report.error
+    scene.clear()
+
+
+def test_a_fetch_that_is_never_answered(scene: Scene) -> None:
+    scene.proxy.put(fault := Fault("flexmail", ASKED, stall, skip=1))
+
+    report = scene.run(HASTY)
+
+    assert fault.fired == 1
+    assert "did not answer in time" in report.error
+    assert report.looked_at >= 1  # what had come before
+    scene.clear()
+
+
+def test_a_line_of_200_bytes_a_second(new_scene: NewScene) -> None:
+    """Fifteen times as fast with a fifteenth of the patience, which is the same to a run."""
+    scene = new_scene()
+    scene.proxy.shape = shape = Shape(segment=40, bytes_per_second=3000)
+
+    report = scene.run(Patience(step_seconds=2 / 3, late_seconds=3, run_seconds=4))
+
+    assert shape.fired
+    assert 1 <= report.looked_at < 22  # what was read in time is settled in time
+    assert len(scene.look()) < 23
+    scene.clear()
+
+
+@pytest.mark.parametrize("tls", ["clear", "starttls", "implicit"])
+def test_segments_of_seven_bytes(tls: str, new_scene: NewScene) -> None:
+    scene = new_scene(tls)
+    scene.proxy.shape = shape = Shape(segment=7)
+
+    report = scene.run()
+
+    assert shape.fired > 1000
+    assert (report.error, report.looked_at, report.left) == ("", 22, 0)
+    scene.clear()
+
+
+NONSENSE = {
+    "huge literal": (changed(rb"\{\d+\}", b"{4294967296}"), "4294967296 bytes at once"),
+    "endless line": (flood(b"x" * 65536), "a line without end"),
+    "garbage": (before(b"\x00\xff\x1b[2J garbage\r\n"), "does not answer as IMAP does"),
+    "bye": (instead(b"* BYE shutting down\r\n", then_cut=True), "shutting down"),
+}
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+def test_nonsense_between_two_mails(what: str, scene: Scene) -> None:
+    act, words = NONSENSE[what]
+    scene.proxy.put(fault := Fault("server", READ, act, skip=8))
+
+    report = scene.run()
+
+    assert fault.fired == 1
+    assert words in report.error
+    scene.clear()
+
+
+class Withheld:
+    """The server says NO wherever one mail is asked for, and hands over the others."""
+
+    def __init__(self, uid: int) -> None:
+        self.uid, self.refused = uid, False
+        self.asked = Fault("flexmail", ASKED, self._ask, times=0)
+        self.done = Fault("server", rb"^[A-Z]{4}\d+ OK Fetch", self._answer, times=0)
+
+    def _ask(self, link: Link, line: bytes) -> bytes | None:
+        named = re.search(rb"UID FETCH (\S+)", line)
+        assert named is not None
+        uids: list[int] = []
+        for part in named[1].split(b","):
+            low, _, high = part.partition(b":")
+            uids += range(int(low), int(high or low) + 1)
+        if self.uid not in uids:
+            return line
+        others = b",".join(b"%d" % uid for uid in uids if uid != self.uid)
+        if not others:
+            return answer(b"TAG NO broken\r\n")(link, line)
+        self.refused = True
+        return line.replace(named[1], others)
+
+    def _answer(self, _link: Link, line: bytes) -> bytes:
+        if not self.refused:
+            return line
+        self.refused = False
+        return line.replace(b" OK ", b" NO ")
+
+
+def test_one_uid_that_is_always_refused(scene: Scene) -> None:
+    withheld = scene.mails[4]
+    uid = next(uid for uid, (_, raw) in scene.look().items() if raw == withheld.raw)
+    fault = Withheld(uid)
+    scene.proxy.put(fault.asked, fault.done)
+
+    first, second, third = scene.run(), scene.run(), scene.run()
+
+    assert fault.asked.fired >= 3
+    assert (first.error, first.looked_at) == ("", 21)
+    assert (second.error, second.looked_at) == ("", 0)
+    assert (third.error, third.by_outcome) == ("", {"failed": 1})
+    assert "broken" in scene.rows()[-1].reason
+    scene.withheld.append(withheld)
+    scene.kept.append(withheld)
+    scene.clear()
+
+
+def test_a_mail_that_a_second_client_expunges_meanwhile(scene: Scene) -> None:
+    gone = scene.mails[7]
+    scene.proxy.put(fault := Fault("flexmail", ASKED, hook(lambda: scene.expunge(gone))))
+
+    report = scene.run()
+
+    assert fault.fired == 1
+    assert (report.error, report.looked_at) == ("", 21)
+    scene.clear()
+
+
+def test_mail_that_arrives_meanwhile(new_scene: NewScene) -> None:
+    scene = new_scene(count=19)
+    late = scene.flight.replies[19]
+    scene.proxy.put(fault := Fault("flexmail", ASKED, hook(lambda: scene.deliver_another(late))))
+
+    report = scene.run()
+
+    assert fault.fired == 1
+    assert (report.error, report.looked_at) == ("", 21)
+    scene.clear()
+
+
+@pytest.mark.parametrize(
+    "unasked",
+    [
+        b"* 99 EXISTS\r\n* 3 RECENT\r\n",
+        b"* 2 FETCH (FLAGS (\\Seen \\Deleted))\r\n",
+        b"* 1 FETCH (FLAGS (\\Seen) UID 1)\r\n",
+        b"* 1 EXPUNGE\r\n* 1 EXPUNGE\r\n",
+        b"* VANISHED 1:5\r\n* OK [ALERT] hello\r\n* BAD odd\r\n* NO odder\r\n",
+    ],
+)
+def test_unsolicited_answers_between_two_mails(unasked: bytes, scene: Scene) -> None:
+    scene.proxy.put(fault := Fault("server", READ, before(unasked), times=3, skip=4))
+
+    report = scene.run()
+
+    assert fault.fired == 3
+    assert (report.error, report.looked_at) == ("", 22)
+    scene.clear()
+
+
+def test_a_uidvalidity_that_changed_after_the_commit(scene: Scene) -> None:
+    scene.proxy.put(fault := Fault("flexmail", rb"UID STORE", cut))
+    assert scene.run().looked_at > 0
+
+    scene.dovecot.renumber(scene.user)
+
+    assert fault.fired == 1
+    scene.clear()
+    assert set(scene.outcomes()) - {
+        "approved",
+        "rejected",
+        "wrong_sender",
+        "unknown_reference",
+    } <= {
+        "already_decided",
+        "duplicate",
+    }
+
+
+def test_a_uidvalidity_that_changes_while_mails_are_read(scene: Scene) -> None:
+    fault = Fault("flexmail", ASKED, hook(lambda: scene.dovecot.renumber(scene.user)), skip=1)
+    scene.proxy.put(fault)
+
+    scene.run()
+
+    assert fault.fired == 1
+    scene.clear()
