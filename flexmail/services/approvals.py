@@ -173,5 +173,4 @@ def expire_due(*, now: datetime) -> int:
 def _close(approval: Approval, status: str, now: datetime) -> None:
     """Make a status final; who was not asked yet is not asked any more."""
     approval.status, approval.decided_at = status, now
-    db.session.flush()
     outbox.drop_for(approval.id)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from flask import current_app, render_template
-from sqlalchemy import func, select, update
+from sqlalchemy import Table, func, select, update
 
 from flexmail.config import time_zone
 from flexmail.crypto import key_ring
@@ -149,12 +149,14 @@ def retry(mail_id: int, *, now: datetime) -> OutboxMail:
 
 def drop_for(approval_id: int) -> None:
     """Cancel the mails that still ask for an approval which is closed; joins the transaction."""
+    # Not by way of the session, which reads again after the commit what it holds.
+    mails = cast(Table, OutboxMail.__table__)
     db.session.execute(
-        update(OutboxMail)
+        update(mails)
         .where(
-            OutboxMail.approval_id == approval_id,
-            OutboxMail.kind == "approval_request",
-            OutboxMail.state == "queued",
+            mails.c.approval_id == approval_id,
+            mails.c.kind == "approval_request",
+            mails.c.state == "queued",
         )
         .values(state="cancelled", answer="The request was closed before this mail went out.")
     )

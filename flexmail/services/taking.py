@@ -13,13 +13,15 @@ from __future__ import annotations
 import logging
 import time
 
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from flexmail.db import db, transaction
 from flexmail.errors import OwnershipLost, ReaderUnavailable, ReadingFailed
 from flexmail.models import Reply
 from flexmail.services import apart, folder_window, tries
-from flexmail.services.receiving import Understood, keep_raw, receive, understand
+from flexmail.services.concluding import conclude
+from flexmail.services.receiving import Understood, understand
 from flexmail.services.reply_run import MAX_BYTES, Run, delete, sha256
 from flexmail.services.tries import MAX_TRIES
 from flexmail.transport.imap import Fetched, Folder
@@ -74,15 +76,12 @@ def _settle(folder: Folder, run: Run, batch: list[Fetched]) -> None:
     try:
         understood, trouble = _understand_each(batch, tried, run)
         with transaction():
-            tries.stand_on_trust(run)
-            for mail in batch:
-                row = db.session.get_one(Reply, reply_ids[mail.uid])
-                if mail.uid not in understood:
-                    row.tries -= 1  # nobody looked into it
-                    continue
-                _conclude(row, mail, understood[mail.uid], run)
-                if row.outcome:
-                    settled[mail.uid] = row.outcome
+            _held = tries.stand_on_trust(run)
+            rows = _rows(reply_ids)
+            for uid in rows.keys() - understood.keys():
+                rows[uid].tries -= 1  # nobody looked into it
+            conclude(batch, rows, understood, run)
+            settled = {mail.uid: outcome for mail in batch if (outcome := rows[mail.uid].outcome)}
     except (SQLAlchemyError, OSError, OwnershipLost):
         tries.give_back(list(reply_ids.values()))
         raise
@@ -138,21 +137,6 @@ def _understand(mail: Fetched, tried: int, run: Run) -> Understood | Exception:
         return error
 
 
-def _conclude(row: Reply, mail: Fetched, understood: Understood | Exception, run: Run) -> None:
-    """Give the row its outcome, or leave it open for another try."""
-    trouble = understood
-    if isinstance(understood, Understood):
-        try:
-            with db.session.begin_nested():
-                receive(understood, row, settings=run.settings, now=run.clock())
-            return
-        except (OperationalError, OSError):
-            raise  # the database or this machine is in trouble, not this mail
-        except Exception as error:
-            log.exception("A mail could not be processed: UID %d", mail.uid)
-            trouble = error
-    what = str(trouble) if isinstance(trouble, ReadingFailed) else type(trouble).__name__
-    row.reason = f"Try {row.tries} to process this mail broke off: {what.rstrip('.')}."
-    if row.tries >= MAX_TRIES:
-        row.outcome, row.processed_at = "failed", run.now
-        keep_raw(row, mail.raw, partial=mail.partial)
+def _rows(reply_ids: dict[int, int]) -> dict[int, Reply]:
+    wanted = select(Reply).where(Reply.id.in_(reply_ids.values()))
+    return {row.uid: row for row in db.session.scalars(wanted)}

@@ -396,7 +396,7 @@ def test_a_mail_that_breaks_while_it_is_judged_takes_no_other_along(
             raise RuntimeError("while judging")
         return real(mail, *rest, **given)
 
-    monkeypatch.setattr("flexmail.services.taking.receive", refuse)
+    monkeypatch.setattr("flexmail.services.concluding.receive", refuse)
     assert run().by_outcome == {"approved": 1}
     assert inbox_of(server) == [poison]
     for number in (1, 2):
