@@ -39,6 +39,7 @@ class Part(Message):
         super().__init__(policy)
         self._sources: dict[str, list[tuple[str, str]]] | None = None
         self._values: dict[str, tuple[str, ...]] = {}
+        self._parameters: dict[str, dict[str, str]] = {}
         self._type = ""
         self.depth = 0
         self.seen = [self]
@@ -96,8 +97,13 @@ class Part(Message):
 
     def parameter(self, name: str, header: str = "content-type") -> str:
         """Return a parameter of a header, not decoded, or nothing."""
-        value = self.get_param(name, "", header)
-        return str(value[2] if isinstance(value, tuple) else value)
+        parameters = self._parameters.get(header)
+        if parameters is None or self._sources is None:
+            parameters = self._parameters[header] = {}
+            for key, value in cast(list[tuple[str, Any]], self.get_params([], header)):
+                text = str(value[2] if isinstance(value, tuple) else value)
+                parameters.setdefault(key.lower(), text)
+        return parameters.get(name, "")
 
     @property
     def is_attached(self) -> bool:

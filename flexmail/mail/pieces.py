@@ -46,9 +46,8 @@ def find_words(lines: Sequence[str]) -> Iterator[Word]:
     """Yield the words of some lines."""
     without_links = _LINK.sub(lambda link: _NO_LINE_END.sub(" ", link[0]), "\n".join(lines))
     for number, line in enumerate(without_links.split("\n")):
-        if "%" in line:
-            line = _PART.sub(_without_escapes, line)
-        for word in _WORD.finditer(line):
+        whole = _PART.sub(_without_escapes, line) if "%" in line else line
+        for word in _WORD.finditer(whole):
             yield Word(word[0].lower(), number, word.start())
 
 

@@ -14,9 +14,8 @@ from flexmail.crypto import key_ring
 from flexmail.db import db
 from flexmail.errors import Conflict, SecretUnreadable
 from flexmail.mail.address import parse_mailbox
-from flexmail.mail.compose import mailto, reference_block, reply_body
+from flexmail.mail.compose import mailto, reference_block, reply_body, texts_of
 from flexmail.mail.ours import Sent
-from flexmail.mail.parse import parse
 from flexmail.mail.reference import digest, new_reference
 from flexmail.models import Approval, ApprovalReference, OutboxMail
 from flexmail.services import approvers, outbox, settings
@@ -71,25 +70,34 @@ def sent_for(references: Iterable[str], message_ids: Iterable[str]) -> Sent | No
     None if they lead to no request or to more than one, or no key opens what we stored: the answer
     is then read without it. Writes nothing; the caller ends the transaction.
     """
-    found = db.session.scalars(
-        select(ApprovalReference).where(
+    wanted = (
+        select(
+            OutboxMail.sealed_content,
+            Approval.title,
+            Approval.details,
+            Approval.submitter,
+            Approval.link,
+        )
+        .select_from(ApprovalReference)
+        .join(Approval, Approval.id == ApprovalReference.approval_id)
+        .join(
+            OutboxMail,
+            OutboxMail.message_id_digest == ApprovalReference.message_id_digest,
+            isouter=True,
+        )
+        .where(
             ApprovalReference.reference_digest.in_({digest(each) for each in references})
             | ApprovalReference.message_id_digest.in_({digest(each) for each in message_ids})
         )
-    ).all()
+    )
+    found = db.session.execute(wanted).all()
     if len(found) != 1:
         return None
-    sealed = db.session.scalar(
-        select(OutboxMail.sealed_content).where(
-            OutboxMail.message_id_digest == found[0].message_id_digest
-        )
-    )
+    sealed, *given = found[0]
     try:
-        mail = parse(key_ring().open(sealed)) if sealed else None
+        texts = texts_of(key_ring().open(sealed)) if sealed else None
     except SecretUnreadable:
         return None
-    if mail is None:
+    if texts is None:
         return None
-    approval = found[0].approval
-    given = (approval.title, approval.details, approval.submitter, approval.link)
-    return Sent(mail.plain or "", mail.html or "", tuple(filter(None, given)))
+    return Sent(texts.get("plain", ""), texts.get("html", ""), tuple(filter(None, given)))

@@ -149,9 +149,9 @@ def retry(mail_id: int, *, now: datetime) -> OutboxMail:
 
 def drop_for(approval_id: int) -> None:
     """Cancel the mails that still ask for an approval which is closed; joins the transaction."""
-    # Not by way of the session, which reads again after the commit what it holds.
+    # Past the session, which would write down all that it holds before it did this.
     mails = cast(Table, OutboxMail.__table__)
-    db.session.execute(
+    db.session.connection().execute(
         update(mails)
         .where(
             mails.c.approval_id == approval_id,
