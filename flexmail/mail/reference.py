@@ -10,7 +10,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterable
-from itertools import accumulate, islice
+from itertools import accumulate, chain, islice
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 LENGTH = 26
@@ -31,6 +31,8 @@ _SECRET = re.compile(
 )
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,250}>")
 _OWN_MESSAGE_ID = re.compile(rf"<fm-[a-z2-7]{{{LENGTH}}}@[!-;=?-~]{{1,200}}>")
+_SOURCE_LOOKED_AT = 64 << 10
+_PLAIN_KEY = re.compile(rf"\bFM-[A-Z2-7]{{{LENGTH},{MAX_LENGTH}}}\b")
 
 
 def new_reference() -> str:
@@ -46,6 +48,17 @@ def new_message_id(domain: str) -> str:
 def digest(secret: str) -> str:
     """Return how a reference or Message-ID of ours is stored and looked up: SHA-256, hex."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def find_keys(raw: bytes) -> frozenset[str]:
+    """Return what looks like a reference or a Message-ID of ours in the source of a mail.
+
+    For looking up beforehand what the mail may be about, never for judging it: encoded text is not
+    decoded here.
+    """
+    text = raw[:_SOURCE_LOOKED_AT].decode("latin-1")
+    found = chain(_OWN_MESSAGE_ID.findall(text), _PLAIN_KEY.findall(text))
+    return frozenset(islice(found, MAX_FOUND))
 
 
 def find_references(text: str) -> frozenset[str]:

@@ -1,23 +1,16 @@
-"""The mail that asks for an approval, the secret references that answers carry back, and what we
-had sent when an answer comes in.
-"""
+"""The mail that asks for an approval, and the secret references that answers carry back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
-
-from flexmail.crypto import key_ring
 from flexmail.db import db
-from flexmail.errors import Conflict, SecretUnreadable
+from flexmail.errors import Conflict
 from flexmail.mail.address import parse_mailbox
-from flexmail.mail.compose import mailto, reference_block, reply_body, texts_of
-from flexmail.mail.ours import Sent
+from flexmail.mail.compose import mailto, reference_block, reply_body
 from flexmail.mail.reference import digest, new_reference
-from flexmail.models import Approval, ApprovalReference, OutboxMail
+from flexmail.models import Approval, ApprovalReference
 from flexmail.services import approvers, outbox, settings
 
 
@@ -62,42 +55,3 @@ def notify(approval: Approval, *, now: datetime) -> None:
             threading=outbox.Threading(message_id=message_id, reply_to=reply_address),
             approval_id=approval.id,
         )
-
-
-def sent_for(references: Iterable[str], message_ids: Iterable[str]) -> Sent | None:
-    """Return the notification that an answer with these references and Message-IDs answers.
-
-    None if they lead to no request or to more than one, or no key opens what we stored: the answer
-    is then read without it. Writes nothing; the caller ends the transaction.
-    """
-    wanted = (
-        select(
-            OutboxMail.sealed_content,
-            Approval.title,
-            Approval.details,
-            Approval.submitter,
-            Approval.link,
-        )
-        .select_from(ApprovalReference)
-        .join(Approval, Approval.id == ApprovalReference.approval_id)
-        .join(
-            OutboxMail,
-            OutboxMail.message_id_digest == ApprovalReference.message_id_digest,
-            isouter=True,
-        )
-        .where(
-            ApprovalReference.reference_digest.in_({digest(each) for each in references})
-            | ApprovalReference.message_id_digest.in_({digest(each) for each in message_ids})
-        )
-    )
-    found = db.session.execute(wanted).all()
-    if len(found) != 1:
-        return None
-    sealed, *given = found[0]
-    try:
-        texts = texts_of(key_ring().open(sealed)) if sealed else None
-    except SecretUnreadable:
-        return None
-    if texts is None:
-        return None
-    return Sent(texts.get("plain", ""), texts.get("html", ""), tuple(filter(None, given)))

@@ -16,7 +16,7 @@ from flexmail.errors import ReadingFailed
 from flexmail.models import Reply
 from flexmail.services import bindings
 from flexmail.services.bindings import Bindings
-from flexmail.services.receiving import Understood, keep_raw, receive
+from flexmail.services.receiving import Understood, receive, sealed_copy
 from flexmail.services.reply_run import Run
 from flexmail.services.tries import MAX_TRIES
 from flexmail.transport.imap import Fetched
@@ -77,4 +77,4 @@ def _try_again(row: Reply, mail: Fetched, trouble: Exception, run: Run) -> None:
     row.reason = f"Try {row.tries} to process this mail broke off: {what.rstrip('.')}."
     if row.tries >= MAX_TRIES:
         row.outcome, row.processed_at = "failed", run.now
-        keep_raw(row, mail.raw, partial=mail.partial)
+        row.raw_partial, row.sealed_raw = mail.partial, sealed_copy(mail.raw)

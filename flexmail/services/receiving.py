@@ -12,13 +12,13 @@ from datetime import datetime
 
 from flexmail.crypto import key_ring
 from flexmail.mail.address import normalise
-from flexmail.mail.apart import Desk, Found, Reader
 from flexmail.mail.authenticate import authenticate
+from flexmail.mail.desk import Desk, Found, Reader
 from flexmail.mail.parse import Parsed
 from flexmail.mail.reference import MAX_FOUND, digest, find_message_ids, mask
 from flexmail.mail.reply import Reading
 from flexmail.models import ApprovalReference, Reply
-from flexmail.services import answers, approval_mail, approvals, bindings, bounces
+from flexmail.services import answers, approvals, bindings, bounces, notifications
 from flexmail.services.answers import Outcome
 from flexmail.services.bindings import Bindings
 from flexmail.services.in_force import InForce
@@ -35,6 +35,8 @@ class Understood:
     parsed: Parsed
     found: tuple[Found, ...]
     reading: Reading
+    sealed: bytes = field(default=b"", repr=False)
+    """Its copy, where it was sealed already; see `sealed_copy`."""
 
     @property
     def references(self) -> frozenset[str]:
@@ -65,8 +67,7 @@ def understand(
     desk = desk or Desk()
     looked = desk.look(raw, partial=partial)
     parsed = looked.parsed
-    threaded = find_message_ids((*parsed.in_reply_to, *parsed.references))
-    reading = desk.read(settings.words, approval_mail.sent_for(looked.references, threaded))
+    reading = desk.read(settings.words, notifications.sent_for(looked.keys))
     return Understood(raw, partial, parsed, looked.found, reading)
 
 
@@ -95,15 +96,14 @@ def receive(
     row.subject = _one_line(mail.parsed.subject)
     row.message_id = _one_line(mail.parsed.message_id)
     row.approval_id = approval.id if approval else outcome.approval_id
-    keep_raw(row, mail.raw, partial=mail.partial)
+    row.raw_partial, row.sealed_raw = mail.partial, mail.sealed or sealed_copy(mail.raw)
     answers.queue(outcome, to_message_id=mail.parsed.message_id, now=now)
     return outcome
 
 
-def keep_raw(row: Reply, raw: bytes, *, partial: bool) -> None:
-    """Keep the copy that may be shown, put back or processed again later; sealed."""
-    row.raw_partial = partial
-    row.sealed_raw = key_ring().seal(zlib.compress(raw))
+def sealed_copy(raw: bytes) -> bytes:
+    """Return what is kept to be shown, put back or processed again later."""
+    return key_ring().seal(zlib.compress(raw))
 
 
 def _judge(

@@ -11,26 +11,23 @@ known by (account, folder, UIDVALIDITY, UID) and SHA-256 that only has to be del
 from __future__ import annotations
 
 import logging
-import time
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from flexmail.db import db, transaction
-from flexmail.errors import OwnershipLost, ReaderUnavailable, ReadingFailed
+from flexmail.errors import OwnershipLost
 from flexmail.models import Reply
-from flexmail.services import apart, folder_window, tries
+from flexmail.services import folder_window, tries
 from flexmail.services.concluding import conclude
-from flexmail.services.receiving import Understood, understand
 from flexmail.services.reply_run import MAX_BYTES, Run, delete, sha256
 from flexmail.services.tries import MAX_TRIES
+from flexmail.services.understanding import understand_each
 from flexmail.transport.imap import Fetched, Folder
 
 __all__ = ["MAX_TRIES", "take"]
 
 log = logging.getLogger(__name__)
-
-_STRETCH_SECONDS = 5.0
 
 
 def take(folder: Folder, run: Run) -> None:
@@ -42,7 +39,7 @@ def take(folder: Folder, run: Run) -> None:
     at_most = run.patience.step_seconds
     batches = folder_window.batches(fetched, window.tried, seconds=at_most)
     for number, batch in enumerate(batches):
-        if not run.keep_going() or (number and _is_late(run)):
+        if not run.keep_going() or (number and run.is_late()):
             break
         _settle(folder, run, batch)
     for mail in _delete_leftovers(folder, run, window.leftovers, count):
@@ -74,7 +71,7 @@ def _settle(folder: Folder, run: Run, batch: list[Fetched]) -> None:
     reply_ids, tried = tries.register(folder, run, batch)
     settled: dict[int, str] = {}
     try:
-        understood, trouble = _understand_each(batch, tried, run)
+        understood, trouble = understand_each(batch, tried, run)
         with transaction():
             _held = tries.stand_on_trust(run)
             rows = _rows(reply_ids)
@@ -91,50 +88,6 @@ def _settle(folder: Folder, run: Run, batch: list[Fetched]) -> None:
         delete(folder, run, list(settled))
     if trouble:
         raise trouble
-
-
-def _is_late(run: Run) -> bool:
-    return time.monotonic() - run.began > run.patience.late_seconds
-
-
-def _understand_each(
-    batch: list[Fetched], tried: dict[int, int], run: Run
-) -> tuple[dict[int, Understood | Exception], ReaderUnavailable | None]:
-    """Read mail after mail, as long as the run may last and there is a process that reads.
-
-    Returns:
-        What each mail says or what it did, by UID, and why there is no process.
-    """
-    understood: dict[int, Understood | Exception] = {}
-    began = time.monotonic()
-    for mail in batch:
-        takes_long = understood and time.monotonic() - began > _STRETCH_SECONDS
-        if takes_long and (_is_late(run) or not run.keep_going()):
-            break
-        try:
-            understood[mail.uid] = _understand(mail, tried[mail.uid], run)
-        except ReaderUnavailable as error:
-            return understood, error
-        finally:
-            db.session.rollback()  # no transaction is open while a mail is read
-    return understood, None
-
-
-def _understand(mail: Fetched, tried: int, run: Run) -> Understood | Exception:
-    """Read one mail; whatever it breaks is this mail's trouble and nobody else's."""
-    if tried > MAX_TRIES:
-        return ChildProcessError("No earlier try came to an end: this mail may be what ends them.")
-    try:
-        with apart.shared() as desk:
-            return understand(mail.raw, partial=mail.partial, settings=run.settings, desk=desk)
-    except (SQLAlchemyError, OSError, ReaderUnavailable):
-        raise  # the database or this machine is in trouble, not this mail
-    except ReadingFailed as error:
-        log.warning("A mail could not be read: UID %d: %s", mail.uid, error)
-        return error
-    except Exception as error:
-        log.exception("A mail could not be read: UID %d", mail.uid)
-        return error
 
 
 def _rows(reply_ids: dict[int, int]) -> dict[int, Reply]:
