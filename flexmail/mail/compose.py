@@ -7,11 +7,11 @@ a header value that could break out of its line is refused. RFC 2047, 3834, 5322
 from __future__ import annotations
 
 import hashlib
-from binascii import b2a_qp
+import re
+from binascii import a2b_qp, b2a_qp
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from email import message_from_bytes
 from email.header import Header
 from email.utils import format_datetime
 from urllib.parse import quote
@@ -24,6 +24,8 @@ MARKER_BELOW = "******* Please do not change anything below this line. *******"
 _LINE = 76
 _MAX_PLAIN_WORD = 60
 _MAX_WORD = 900
+_OWN_BOUNDARY = re.compile(rb'boundary="(=_fm_[0-9a-f]{32})"')
+_OWN_PART = re.compile(rb"Content-Type: text/(plain|html)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +91,15 @@ def compose(
 
 
 def texts_of(mail: bytes) -> dict[str, str]:
-    """Return the texts of a mail that `compose` made, `plain` and `html`."""
-    parts = message_from_bytes(mail).walk()
-    texts = {part.get_content_subtype(): part.get_payload(decode=True) for part in parts}
-    return {
-        kind: text.decode("utf-8").replace("\r\n", "\n")
-        for kind, text in texts.items()
-        if isinstance(text, bytes)
-    }
+    """Return the texts of a mail that `compose` made, `plain` and `html`; of no other mail."""
+    texts: dict[str, str] = {}
+    mark = _OWN_BOUNDARY.search(mail)
+    for part in mail.split(b"--" + mark[1])[1:] if mark else ():
+        head, _, content = part.partition(b"\r\n\r\n")
+        if kind := _OWN_PART.search(head):
+            text = a2b_qp(content.removesuffix(b"\r\n")).decode("utf-8")
+            texts[kind[1].decode("ascii")] = text.replace("\r\n", "\n")
+    return texts
 
 
 def header_lines(headers: Iterable[tuple[str, str]]) -> bytes:

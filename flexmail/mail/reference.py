@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from base64 import b32encode
 from collections.abc import Iterable
 from itertools import accumulate, chain, islice
 
@@ -99,7 +100,7 @@ def find_own_message_ids(text: str) -> tuple[str, ...]:
 
 
 def _random_word() -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    return b32encode(secrets.token_bytes(LENGTH)).decode("ascii")[:LENGTH]  # 5 bits a letter
 
 
 def _at(text: str, position: int) -> str:

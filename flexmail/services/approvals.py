@@ -15,7 +15,7 @@ from sqlalchemy import select
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput, NotFound
 from flexmail.models import Approval, Decision, User
-from flexmail.services import approvers, outbox
+from flexmail.services import approvers, withdrawals
 from flexmail.services.paging import Page, page_of
 
 Verdict = Literal["approve", "reject"]
@@ -173,4 +173,4 @@ def expire_due(*, now: datetime) -> int:
 def _close(approval: Approval, status: str, now: datetime) -> None:
     """Make a status final; who was not asked yet is not asked any more."""
     approval.status, approval.decided_at = status, now
-    outbox.drop_for(approval.id)
+    withdrawals.withdraw(approval.id)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from flexmail.db import db
 from flexmail.errors import ReadingFailed
 from flexmail.models import Reply
-from flexmail.services import bindings
+from flexmail.services import bindings, withdrawals
 from flexmail.services.bindings import Bindings
 from flexmail.services.receiving import Understood, receive, sealed_copy
 from flexmail.services.reply_run import Run
@@ -34,7 +34,7 @@ def conclude(batch: list[Fetched], rows: Mapping[int, Reply], said: Said, run: R
         uid: trouble for uid, trouble in said.items() if not isinstance(trouble, Understood)
     }
     try:
-        with db.session.begin_nested():
+        with db.session.begin_nested(), withdrawals.together():
             bound = bindings.look_up(
                 set().union(*(mail.digests for mail in understood.values())),
                 [rows[uid] for uid in understood],

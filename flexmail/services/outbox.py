@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from flask import current_app, render_template
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import func, select
 
 from flexmail.config import time_zone
 from flexmail.crypto import key_ring
@@ -145,21 +145,6 @@ def retry(mail_id: int, *, now: datetime) -> OutboxMail:
             mail.bounced_at, mail.status_code, mail.sent_at = None, "", None
         mail.state, mail.retry_at = "queued", now
     return mail
-
-
-def drop_for(approval_id: int) -> None:
-    """Cancel the mails that still ask for an approval which is closed; joins the transaction."""
-    # Past the session, which would write down all that it holds before it did this.
-    mails = cast(Table, OutboxMail.__table__)
-    db.session.connection().execute(
-        update(mails)
-        .where(
-            mails.c.approval_id == approval_id,
-            mails.c.kind == "approval_request",
-            mails.c.state == "queued",
-        )
-        .values(state="cancelled", answer="The request was closed before this mail went out.")
-    )
 
 
 def _from_address() -> str:
