@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from flexmail.errors import InvalidInput, MailServerError, ProtocolViolation, Unreachable
 from flexmail.transport.endpoint import Address, Deadline, Endpoint, dial, resolve
-from flexmail.transport.public import is_link_local, is_public
+from flexmail.transport.public import Ip, is_link_local, is_public
 from flexmail.transport.wire import Wire
 from flexmail.transport.words import in_words
 
@@ -56,12 +56,12 @@ class Target:
         return f"{self.scheme}://{host}:{self.port}"
 
     @property
-    def names_inside(self) -> bool:
-        """Tell whether the host is written as an address that lies inside."""
+    def ip(self) -> Ip | None:
+        """Return the address that stands where a host name could; None for a name."""
         try:
-            return not is_public(ipaddress.ip_address(self.host))
+            return ipaddress.ip_address(self.host)
         except ValueError:
-            return False
+            return None
 
 
 @dataclass(frozen=True, slots=True)
