@@ -17,8 +17,11 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 from flexmail.db import db, transaction
 from flexmail.models import OutboxMail
 
-BATCH = 30
+BATCH = 100
 CLAIM = timedelta(minutes=5)
+
+_outbox = OutboxMail.__table__.c
+"""Columns without the ORM, which would take longer over a batch than the server over a mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,34 +61,33 @@ def claim(
         at_once: whatever the retry time.
         already: ids to leave out.
     """
-    with transaction():
+    with transaction(durable=False):
         due = (
-            select(OutboxMail.id)
-            .where(_due(due_at, at_once), OutboxMail.id.not_in(already))
-            .order_by(OutboxMail.retry_at, OutboxMail.id)
+            select(_outbox.id)
+            .where(_due(due_at, at_once), _outbox.id.not_in(already))
+            .order_by(_outbox.retry_at, _outbox.id)
             .limit(at_most)
             .with_for_update(skip_locked=True)
         )
         claim = (
-            update(OutboxMail)
-            .where(OutboxMail.id.in_(due.scalar_subquery()))
+            update(OutboxMail.__table__)  # type: ignore[arg-type]
+            .where(_outbox.id.in_(due.scalar_subquery()))
             .values(
                 state="sending",
                 claimed_by=f"{socket.gethostname()}:{os.getpid()}",
                 claimed_until=now + CLAIM,
-                attempts=OutboxMail.attempts + 1,
+                attempts=_outbox.attempts + 1,
             )
             .returning(
-                OutboxMail.attempts,
-                OutboxMail.retry_at,
-                OutboxMail.id,
-                OutboxMail.recipient,
-                OutboxMail.sealed_content,
+                _outbox.attempts,
+                _outbox.retry_at,
+                _outbox.id,
+                _outbox.recipient,
+                _outbox.sealed_content,
             )
-            .execution_options(synchronize_session=False)
         )
         found = sorted(db.session.execute(claim).all())
-    return [Claimed(*mail) for _attempts, _retry_at, *mail in found]  # type: ignore[arg-type]
+    return [Claimed(*row[2:]) for row in found]
 
 
 def give_back(mail_ids: list[int]) -> None:
