@@ -18,12 +18,16 @@ from flexmail.services import (
     inbox,
     leases,
     outbox,
+    reply_folders,
     settings,
     trust,
 )
 from flexmail.services.moments import iso
+from flexmail.services.reply_folders import Held
 
 JOBS_LEASE = "jobs"
+
+_SENDERS = 3
 
 
 def next_run_at(row: EmailSettings, channel: Channel, *, now: datetime) -> datetime | None:
@@ -49,6 +53,7 @@ def overview(*, now: datetime) -> dict[str, Any]:
     row = settings.load()
     replies, mail_out = channels.get(inbox.CHANNEL), channels.get(delivery.CHANNEL)
     summary = replies.summary or {}
+    held = reply_folders.held(row)
     return {
         "reply_processing": {
             "enabled": row.enable_email_approval,
@@ -56,6 +61,7 @@ def overview(*, now: datetime) -> dict[str, Any]:
             "next_run_at": _iso(next_run_at(row, replies, now=now)),
             "last_run": summary or None,
             "waiting": summary.get("left", 0),
+            "held": held.count if held else 0,
             "owner": leases.holder(JOBS_LEASE, now=now) or None,
             "trust": asdict(trust.of(row)),
             **_trouble(replies),
@@ -63,7 +69,7 @@ def overview(*, now: datetime) -> dict[str, Any]:
         "outbox": {**outbox.counts(), **_trouble(mail_out)},
         "callbacks": callbacks.counts(),
         "approvals": {"pending": _pending()},
-        "warnings": _warnings(row),
+        "warnings": [*_warnings(row), *([_about(held)] if held else [])],
     }
 
 
@@ -105,6 +111,16 @@ def _warnings(row: EmailSettings) -> list[str]:
             " soon as it takes them."
         )
     return warnings
+
+
+def _about(held: Held) -> str:
+    since = f" since {held.oldest}" if held.oldest else ""
+    senders = ", ".join(f"{address} ({count})" for address, count in held.senders[:_SENDERS])
+    return (
+        f"{held.count} mail(s) lay in {held.folder} before flexmail read it{since}, and answer none"
+        " of its requests. They stay untouched until an admin confirms that they may be deleted."
+        + (f" Most are from {senders}." if senders else "")
+    )
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -60,7 +60,7 @@ def test_what_became_of_each_mail_is_printed(
     run = said.json
     assert said.code == 0
     assert list(run) == [
-        *("at", "looked_at", "left", "by_outcome", "replies", "seconds", "error"),
+        *("at", "looked_at", "left", "held", "by_outcome", "replies", "seconds", "error"),
     ]
     assert (run["looked_at"], run["left"]) == (2, 1)
     assert run["by_outcome"] == {"unknown_reference": 2}
