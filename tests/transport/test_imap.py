@@ -414,3 +414,34 @@ def test_dovecot_tells_of_new_mail_while_the_folder_is_watched(
         assert folder.exists == 1
         assert not folder.idle(lambda: False)
     assert len(asked) < 20
+
+
+def test_the_place_of_a_uid_is_found_from_any_hint(embedded: MailServer) -> None:
+    for number in range(60):
+        embedded.deliver(ADA, mail(number))
+    with open_folder(embedded_account(embedded), "INBOX") as folder:
+        uids = [listed.uid for listed in folder.oldest(60)]
+        folder.delete(uids[::3])
+        left = [uid for uid in uids if uid not in uids[::3]]
+        for uid in (0, *uids, uids[-1] + 5):
+            right = sum(one <= uid for one in left)
+            for hint in (right, right + 1, 0, 60, 1000):
+                assert folder.position_of(uid, hint) == right
+
+
+def test_the_folder_tells_which_uids_are_still_to_come(embedded: MailServer) -> None:
+    embedded.deliver(ADA, mail(1))
+    with open_folder(embedded_account(embedded), "INBOX") as folder:
+        before, uidnext = folder.oldest(1)[0].uid, folder.uidnext
+    embedded.deliver(ADA, mail(2))
+    with open_folder(embedded_account(embedded), "INBOX") as folder:
+        assert before < uidnext <= folder.oldest(1, skip=1)[0].uid
+
+
+def test_named_mails_are_listed_and_those_that_vanished_are_absent(embedded: MailServer) -> None:
+    for number in range(3):
+        embedded.deliver(ADA, mail(number))
+    with open_folder(embedded_account(embedded), "INBOX") as folder:
+        all_ = folder.oldest(3)
+        folder.delete([all_[1].uid])
+        assert folder.some([mail_.uid for mail_ in all_]) == [all_[0], all_[2]]
