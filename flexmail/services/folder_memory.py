@@ -80,13 +80,17 @@ class Memory:
         """Tell whether a mail has to stay untouched."""
         return uid < self.mark and uid not in self.threaded and uid not in self.tagged
 
-    def count_held(self, below: int) -> None:
-        """Note how many mails there are below the mark; with none left to hold the mark goes."""
+    def count_held(self, below: int, *, sure: bool) -> None:
+        """Note how many mails there are below the mark; with none left to hold the mark goes.
+
+        Args:
+            sure: all that answer a request were seen to be there, so that none is counted twice.
+        """
         if not self.mark:
             return
         ours = sum(uid < self.mark for uid in self.answers())
         held = self.held | {"below": below, "count": max(0, below - ours)}
-        if not held["count"]:
+        if sure and not held["count"]:
             self.mark, held = 0, {}
         self.unsaved = self.unsaved or held != self.held
         self.held = held

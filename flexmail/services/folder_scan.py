@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
 from typing import TypeVar
@@ -37,6 +38,31 @@ _AT_ONCE = 500
 _MAX_SENDERS = 20
 
 
+@dataclass(slots=True)
+class Survey:
+    """Who the held mails are from, and since when: what an admin is shown."""
+
+    now: datetime
+    senders: Counter[str] = field(default_factory=Counter)
+    oldest: datetime | None = None
+
+    def add(self, heads: Iterable[bytes]) -> None:
+        """Take in some more; a date that lies ahead is none."""
+        for head in heads:
+            self.senders[sender_of(head) or "unknown sender"] += 1
+            date = date_of(head) or self.now
+            if date < (self.oldest or self.now):
+                self.oldest = date
+
+    def summary(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {
+            "oldest": self.oldest.date().isoformat() if self.oldest else None,
+            "senders": [list(pair) for pair in self.senders.most_common(_MAX_SENDERS)],
+            "surveyed": self.senders.total(),
+        }
+
+
 def scan(folder: Folder, run: Run, memory: Memory) -> None:
     """Go on from where the last run stopped; a server that refuses stops no mail from being read.
 
@@ -53,7 +79,7 @@ def _scan(folder: Folder, run: Run, memory: Memory) -> None:
         return  # nothing came since
     surveys = bool(memory.mark) and not memory.scanned_uid
     fields = (*FIELDS, *SENDER_FIELDS) if surveys else FIELDS
-    seen: dict[int, bytes] = {}
+    survey = Survey(run.now)
     at = position(folder, memory)
     end = min(folder.exists, at + WINDOW)
     step, began = _FIRST_STEP, monotonic()
@@ -61,13 +87,14 @@ def _scan(folder: Folder, run: Run, memory: Memory) -> None:
         started, last = monotonic(), min(at + step, end)
         heads = folder.headers(at + 1, last, fields)
         _remember(heads, memory)
+        if surveys:
+            survey.add(head for uid, head in heads.items() if memory.holds(uid))
         memory.passed(max(heads, default=memory.scanned_uid), last)
         speed = (last - at) / max(monotonic() - started, 0.001)
         step = max(1, min(_MAX_STEP, int(speed * _STEP_SECONDS)))
         at = last
-        seen |= heads if surveys else {}
     if surveys:
-        _survey({uid: head for uid, head in seen.items() if memory.holds(uid)}, run, memory)
+        memory.held, memory.unsaved = memory.held | survey.summary(), True
 
 
 def position(folder: Folder, memory: Memory) -> int:
@@ -121,19 +148,3 @@ def _in_portions(keys: Collection[Key]) -> Iterator[list[Key]]:
     rest = list(keys)
     for start in range(0, len(rest), _AT_ONCE):
         yield rest[start : start + _AT_ONCE]
-
-
-def _survey(heads: dict[int, bytes], run: Run, memory: Memory) -> None:
-    """Sum up for the admin who and when the held mails are from."""
-    senders = Counter(sender_of(head) or "unknown sender" for head in heads.values())
-    dates = [date for head in heads.values() if (date := date_of(head)) and date <= run.now]
-    memory.held = memory.held | {
-        "oldest": _day(min(dates)) if dates else None,
-        "senders": [list(pair) for pair in senders.most_common(_MAX_SENDERS)],
-        "surveyed": len(heads),
-    }
-    memory.unsaved = True
-
-
-def _day(moment: datetime) -> str:
-    return moment.date().isoformat()

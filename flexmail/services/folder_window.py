@@ -56,11 +56,13 @@ def look(folder: Folder, run: Run, memory: Memory) -> Window:
         folder_scan.scan(folder, run, memory)
     promising = _promising(memory)
     first = [*promising, *sorted(memory.answers() - promising.keys())][: count + _BATCH]
+    asked = set(first)
+    complete = memory.answers() <= asked
     answers: list[Listed] | None = None
     while True:
         oldest = folder.oldest(limit, skip=below)
         answers = _still_there(folder, first, oldest, memory) if answers is None else answers
-        listed = [*answers, *(mail for mail in oldest if mail.uid not in first)]
+        listed = [*answers, *(mail for mail in oldest if mail.uid not in asked)]
         window = _sort(listed, _known(folder, run, listed), run, memory, promising)
         rest = sum(mail.uid not in promising for mail in window.open)
         enough = len(window.open) >= count and rest >= _share(count, memory.turn)
@@ -69,7 +71,7 @@ def look(folder: Folder, run: Run, memory: Memory) -> Window:
         limit *= 4
     memory.forget({uid for uid in window.left_alone if uid >= memory.mark})
     memory.take_turns(between=count == 1 and 0 < rest < len(window.open))
-    memory.count_held(below)
+    memory.count_held(below, sure=complete)
     return window
 
 

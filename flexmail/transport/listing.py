@@ -84,6 +84,9 @@ class Lister:
         Args:
             hint: how many it may be. Where that is right one small command tells so; where others
                 changed the folder it takes a few more, however large the folder is.
+
+        Raises:
+            Refused: the server answers for no mail, so nothing is known.
         """
         low, high = 0, self.exists
         probes = {number for number in (hint, hint + 1) if 0 < number <= high}
@@ -94,7 +97,7 @@ class Lister:
             above = [number - 1 for number in found if found[number] > uid]
             narrower = max([low, *below]), min([high, *above])
             if narrower == (low, high) and probes == _spread(low, high):
-                break  # the server answers for none of them
+                raise Refused("The server does not say which mails are where in the folder.")
             (low, high), probes = narrower, set()
         return low
 

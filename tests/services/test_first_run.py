@@ -264,6 +264,27 @@ def seen(dovecot: Dovecot, user: str) -> list[int]:
 
 
 @pytest.mark.dovecot
+def test_answers_that_others_took_away_are_not_taken_for_held_mail(
+    people: Flask, dovecot: Dovecot, new_address: Callable[[], str]
+) -> None:
+    set_up(email_reply_process_count=1)
+    user = use(dovecot, new_address)
+    request = ask()
+    answers = [reply(request) for _ in range(60)]
+    dovecot.fill(user, [*answers, old(1), old(2)])
+    assert run().held == 2
+    with dovecot.client(user) as other:
+        other.select_folder("INBOX")
+        other.delete_messages(other.search("ALL")[:-2])
+        other.expunge()
+    for number in range(1, 5):
+        run(after=number * MINUTE)
+    found = held()
+    assert found is not None
+    assert (found.count, len(seen(dovecot, user))) == (2, 2)
+
+
+@pytest.mark.dovecot
 def test_the_mark_is_kept_where_the_run_breaks_off_at_once(
     people: Flask, dovecot: Dovecot, new_address: Callable[[], str]
 ) -> None:
