@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import select
 
 from flexmail.db import db, transaction
+from flexmail.errors import Refused
 from flexmail.models import Reply, ReplyFolder
 from flexmail.services.reply_run import Run, stand_firm
 from flexmail.transport.imap import Folder
@@ -147,9 +148,17 @@ def _wanted(run: Run) -> Any:
 
 
 def _first_to_come(folder: Folder) -> int:
-    """Return a UID that no mail of the folder has reached yet."""
+    """Return a UID above that of every mail in the folder, 0 where there is none.
+
+    Some servers tell no UIDNEXT, or an old one.
+    """
     last = folder.exists
-    return folder.uidnext or max(folder.uids_at([last]).values(), default=0) + 1 if last else 0
+    if not last:
+        return 0
+    uids = folder.uids_at([last]).values()
+    if not uids:
+        raise Refused("The server does not say which mail is the last in the folder.")
+    return max(folder.uidnext, *(uid + 1 for uid in uids))
 
 
 def _begin(folder: Folder, run: Run, mark: int) -> ReplyFolder:

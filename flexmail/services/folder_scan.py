@@ -31,8 +31,7 @@ Key = TypeVar("Key", int, str)
 WINDOW = 4000
 """Mails a run: behind 10,000 others a reply is found in the third."""
 
-_SECONDS = 15.0
-_STEP_SECONDS = 2.0
+_SHARE_OF_RUN, _SHARE_OF_STEP = 0.25, 0.2
 _FIRST_STEP, _MAX_STEP = 20, 500
 _AT_ONCE = 500
 _MAX_SENDERS = 20
@@ -83,7 +82,8 @@ def _scan(folder: Folder, run: Run, memory: Memory) -> None:
     at = position(folder, memory)
     end = min(folder.exists, at + WINDOW)
     step, began = _FIRST_STEP, monotonic()
-    while at < end and monotonic() - began < _SECONDS and run.keep_going():
+    at_most = run.patience.run_seconds * _SHARE_OF_RUN
+    while at < end and monotonic() - began < at_most and run.keep_going():
         started, last = monotonic(), min(at + step, end)
         heads = folder.headers(at + 1, last, fields)
         _remember(heads, memory)
@@ -91,7 +91,7 @@ def _scan(folder: Folder, run: Run, memory: Memory) -> None:
             survey.add(head for uid, head in heads.items() if memory.holds(uid))
         memory.passed(max(heads, default=memory.scanned_uid), last)
         speed = (last - at) / max(monotonic() - started, 0.001)
-        step = max(1, min(_MAX_STEP, int(speed * _STEP_SECONDS)))
+        step = max(1, min(_MAX_STEP, int(speed * run.patience.step_seconds * _SHARE_OF_STEP)))
         at = last
     if surveys:
         memory.held, memory.unsaved = memory.held | survey.summary(), True
