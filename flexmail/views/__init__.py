@@ -19,6 +19,7 @@ from flexmail.views import (
     display,
     errors,
     headers,
+    held,
     outbox,
     replies,
     settings,
@@ -26,7 +27,7 @@ from flexmail.views import (
     users,
 )
 
-PAGES = (auth, status, settings, approvals, replies, outbox, callbacks, users, account)
+PAGES = (auth, status, settings, held, approvals, replies, outbox, callbacks, users, account)
 
 
 class RowId(IntegerConverter):

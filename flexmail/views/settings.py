@@ -110,22 +110,6 @@ def check() -> ResponseReturnValue:
     return redirect(url_for("status.show"), 303)
 
 
-@pages.get("/settings/email/confirm-deletion")
-def held() -> ResponseReturnValue:
-    """Show what is held back in the reply folder, and what confirming does to it."""
-    row = settings.load()
-    return render_template("settings/held.html", held=reply_folders.held(row))
-
-
-@pages.post("/settings/email/confirm-deletion")
-def confirm() -> ResponseReturnValue:
-    """Let the mails that were shown be processed and deleted from the next run on."""
-    mark = request.form.get("mark", "")
-    count = reply_folders.confirm(settings.load(), now=datetime.now(UTC), mark=mark)
-    flash(f"{count} mails that were held back will be processed and deleted.", "good")
-    return redirect(url_for("status.show"), 303)
-
-
 @pages.post("/settings/email/test")
 def test() -> ResponseReturnValue:
     """Try the values as typed, stored or not, and store nothing."""
