@@ -74,8 +74,8 @@ PORTS = {"smtp_host_port": (25, 465, 587, 2525), "imap_host_port": (143, 993)}
 @pages.get("/settings/email")
 def show() -> ResponseReturnValue:
     """Show what is stored, and what is in force; no password."""
-    stored = settings.stored_values(settings.load())
-    return _page(EmailSettingsForm(formdata=None, data=stored))
+    row = settings.load()
+    return _page(EmailSettingsForm(formdata=None, data=settings.stored_values(row)), row=row)
 
 
 @pages.post("/settings/email")
@@ -139,8 +139,14 @@ def test() -> ResponseReturnValue:
     return jsonify(result or {"errors": {"": form.form_errors}}), status
 
 
-def _page(form: EmailSettingsForm, result: dict[str, Any] | None = None) -> str:
-    hidden = () if reply_folders.held(settings.load()) else ("confirm_deletion",)
+def _page(
+    form: EmailSettingsForm,
+    result: dict[str, Any] | None = None,
+    *,
+    row: EmailSettings | None = None,
+) -> str:
+    row = row or settings.load()
+    hidden = () if reply_folders.held(row) else ("confirm_deletion",)
     return render_template(
         "settings/email.html",
         form=form,
@@ -148,7 +154,7 @@ def _page(form: EmailSettingsForm, result: dict[str, Any] | None = None) -> str:
             title: [name for name in names if name not in hidden] for title, names in GROUPS.items()
         },
         ports=PORTS,
-        show_field=partial(_show_field, form, _notes(settings.load())),
+        show_field=partial(_show_field, form, _notes(row)),
         result=result,
         round_trip="round_trip" in request.form,
         lost_password=bool(form.smtp_password.data or form.imap_password.data),
