@@ -59,6 +59,16 @@ class Office:
 
 
 @contextlib.contextmanager
+def office() -> Iterator[Flask]:
+    """Open a new instance for a while, inside its application context."""
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-office-") as folder,
+        _opened(Path(folder)) as app,
+    ):
+        yield app
+
+
+@contextlib.contextmanager
 def _opened(instance: Path) -> Iterator[Flask]:
     for name in [name for name in os.environ if name.startswith("FLEXMAIL_")]:
         del os.environ[name]  # this machine's own flexmail is none of our business

@@ -47,6 +47,18 @@ def by_id(user_id: int) -> User:
     return user
 
 
+def of_session(user_id: int, session_version: int) -> tuple[int, str, str, str] | None:
+    """Return id, address, name and role of an active account whose sessions of this version hold.
+
+    Asked for every page, so it reads nothing else.
+    """
+    wanted = select(User.id, User.email, User.name, User.role).where(
+        User.id == user_id, User.active, User.session_version == session_version
+    )
+    found = db.session.execute(wanted).one_or_none()
+    return None if found is None else (found.id, found.email, found.name, found.role)
+
+
 def find(email: str) -> User | None:
     """Return the account with this address, if there is one."""
     try:

@@ -18,8 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from flexmail.db import db, transaction
 from flexmail.errors import OwnershipLost
 from flexmail.models import Reply
-from flexmail.services import folder_window, tries
+from flexmail.services import folder_memory, folder_window, tries
 from flexmail.services.concluding import conclude
+from flexmail.services.folder_memory import Memory
 from flexmail.services.reply_run import MAX_BYTES, Run, delete, sha256
 from flexmail.services.tries import MAX_TRIES
 from flexmail.services.understanding import understand_each
@@ -31,8 +32,9 @@ log = logging.getLogger(__name__)
 
 
 def take(folder: Folder, run: Run) -> None:
-    """Take up to the count, oldest first; what was settled before is deleted and not counted."""
-    window = folder_window.look(folder, run)
+    """Take up to the count; what was settled before is deleted and not counted."""
+    memory = folder_memory.recall(folder, run)
+    window = folder_window.look(folder, run, memory)
     count = run.settings.email_reply_process_count
     wanted = window.open[:count]
     fetched = folder.fetch(wanted, max_bytes=MAX_BYTES, withheld=window.withheld)
@@ -41,12 +43,18 @@ def take(folder: Folder, run: Run) -> None:
     for number, batch in enumerate(batches):
         if not run.keep_going() or (number and run.is_late()):
             break
-        _settle(folder, run, batch)
+        _settle(folder, run, batch, memory)
     for mail in _delete_leftovers(folder, run, window.leftovers, count):
-        if run.report.looked_at < count and run.keep_going():
-            _settle(folder, run, [mail])
+        if run.report.looked_at < count and run.keep_going() and not memory.holds(mail.uid):
+            _settle(folder, run, [mail], memory)
     tries.note_unreadable(folder, run, set(folder.unreadable) - set(window.leftovers))
-    run.report.left = max(0, folder.exists - len(window.left_alone) - run.report.kept)
+    if memory.unsaved:
+        with transaction():
+            tries.stand_on_trust(run)
+            memory.save()
+    run.report.held = memory.held.get("count", 0)
+    out_of_reach = len(window.left_alone) + run.report.kept + run.report.held
+    run.report.left = max(0, folder.exists - out_of_reach)
 
 
 def _delete_leftovers(
@@ -66,9 +74,9 @@ def _delete_leftovers(
     return [mail for mail in fetched if mail.uid not in same]
 
 
-def _settle(folder: Folder, run: Run, batch: list[Fetched]) -> None:
+def _settle(folder: Folder, run: Run, batch: list[Fetched], memory: Memory) -> None:
     """Register, understand, commit the outcomes, then delete."""
-    reply_ids, tried = tries.register(folder, run, batch)
+    reply_ids, tried = tries.register(folder, run, batch, memory)
     settled: dict[int, str] = {}
     try:
         understood, trouble = understand_each(batch, tried, run)
@@ -79,6 +87,8 @@ def _settle(folder: Folder, run: Run, batch: list[Fetched]) -> None:
                 rows[uid].tries -= 1  # nobody looked into it
             conclude(batch, rows, understood, run)
             settled = {mail.uid: outcome for mail in batch if (outcome := rows[mail.uid].outcome)}
+            memory.settled(settled)
+            memory.save()
     except (SQLAlchemyError, OSError, OwnershipLost):
         tries.give_back(list(reply_ids.values()))
         raise

@@ -14,6 +14,7 @@ from flexmail.db import db, transaction
 from flexmail.errors import OwnershipLost
 from flexmail.models import EmailSettings, Reply
 from flexmail.services import trust
+from flexmail.services.folder_memory import Memory
 from flexmail.services.reply_run import Run, sha256, stand_firm
 from flexmail.transport.imap import Fetched, Folder
 
@@ -23,9 +24,11 @@ MAX_TRIES = 3
 
 
 def register(
-    folder: Folder, run: Run, batch: list[Fetched]
+    folder: Folder, run: Run, batch: list[Fetched], memory: Memory
 ) -> tuple[dict[int, int], dict[int, int]]:
     """Count a try of each mail and commit, before anything looks inside.
+
+    What the run found out about the folder is written in the same commit.
 
     Returns:
         The reply ids and the tries, by UID.
@@ -35,6 +38,7 @@ def register(
         rows = _rows_of(folder, run, batch)
         for row in rows.values():
             row.tries += 1
+        memory.save()
         db.session.flush()
         return (
             {uid: row.id for uid, row in rows.items()},

@@ -15,9 +15,11 @@ from flexmail.views import (
     api,
     approvals,
     auth,
+    callbacks,
     display,
     errors,
     headers,
+    held,
     outbox,
     replies,
     settings,
@@ -25,7 +27,7 @@ from flexmail.views import (
     users,
 )
 
-PAGES = (auth, status, settings, approvals, replies, outbox, users, account)
+PAGES = (auth, status, settings, held, approvals, replies, outbox, callbacks, users, account)
 
 
 class RowId(IntegerConverter):

@@ -18,7 +18,6 @@ from flask_login import LoginManager, current_user, login_user
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flexmail.errors import NotFound
 from flexmail.models import User
 from flexmail.services import accounts
 from flexmail.views.errors import prefers_json
@@ -136,12 +135,10 @@ def _ask_to_sign_in() -> ResponseReturnValue:
 def _load(session_id: str) -> Person | None:
     number, _, version = session_id.partition(":")
     try:
-        user = accounts.by_id(int(number))
-    except (NotFound, ValueError):
+        found = accounts.of_session(int(number), int(version))
+    except ValueError:
         return None
-    if not user.active or str(user.session_version) != version:
-        return None
-    return _person(user)
+    return Person(*found, session_version=int(version)) if found else None
 
 
 def _person(user: User) -> Person:

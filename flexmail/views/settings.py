@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from flask import Blueprint, flash, g, jsonify, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    current_app,
+    flash,
+    g,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
 from flexmail import jobs
 from flexmail.errors import Conflict, InvalidInput, SecretUnreadable
 from flexmail.forms import FOLDER_WARNING, EmailSettingsForm
 from flexmail.models import EmailSettings
-from flexmail.services import diagnosis, settings, trust
+from flexmail.services import diagnosis, reply_folders, settings, trust
 from flexmail.views import fields
 from flexmail.views.errors import prefers_json
 
@@ -40,6 +52,7 @@ GROUPS = {
         "imap_password",
         "imap_password_remove",
         "email_reply_folder",
+        "confirm_deletion",
         "email_reply_process_interval",
         "email_reply_process_count",
     ),
@@ -52,15 +65,17 @@ GROUPS = {
         "imap_auth",
     ),
 }
-WIDE = ("enable_email_approval", "email_reply_folder", "tls_ca_certificates")
+WIDE = ("enable_email_approval", "email_reply_folder", "confirm_deletion", "tls_ca_certificates")
+_MAX_REMEMBERED = 500
+_remembered: dict[tuple[str, object, str], Markup] = {}
 PORTS = {"smtp_host_port": (25, 465, 587, 2525), "imap_host_port": (143, 993)}
 
 
 @pages.get("/settings/email")
 def show() -> ResponseReturnValue:
     """Show what is stored, and what is in force; no password."""
-    stored = settings.stored_values(settings.load())
-    return _page(EmailSettingsForm(formdata=None, data=stored))
+    row = settings.load()
+    return _page(EmailSettingsForm(formdata=None, data=settings.stored_values(row)), row=row)
 
 
 @pages.post("/settings/email")
@@ -70,7 +85,9 @@ def save() -> ResponseReturnValue:
     if not form.validate():
         return _page(form), 422
     try:
-        notices = settings.save(form.values())
+        values = form.values()
+        notices = settings.save(values)
+        notices += reply_folders.confirm_if_ticked(values, settings.load(), now=datetime.now(UTC))
     except InvalidInput as error:
         fields.show(form, error)
         return _page(form), 422
@@ -122,19 +139,50 @@ def test() -> ResponseReturnValue:
     return jsonify(result or {"errors": {"": form.form_errors}}), status
 
 
-def _page(form: EmailSettingsForm, result: dict[str, Any] | None = None) -> str:
+def _page(
+    form: EmailSettingsForm,
+    result: dict[str, Any] | None = None,
+    *,
+    row: EmailSettings | None = None,
+) -> str:
+    row = row or settings.load()
+    hidden = () if reply_folders.held(row) else ("confirm_deletion",)
     return render_template(
         "settings/email.html",
         form=form,
-        groups=GROUPS,
+        groups={
+            title: [name for name in names if name not in hidden] for title, names in GROUPS.items()
+        },
         ports=PORTS,
-        wide=WIDE,
-        notes=_notes(settings.load()),
-        folder_warning=FOLDER_WARNING,
+        show_field=partial(_show_field, form, _notes(row)),
         result=result,
         round_trip="round_trip" in request.form,
         lost_password=bool(form.smtp_password.data or form.imap_password.data),
     )
+
+
+def _show_field(form: EmailSettingsForm, notes: dict[str, str], name: str) -> Markup:
+    """Render a field, or take it as it looked before: on a page that is only shown few change.
+
+    Passwords are not part of what is shown, so none is kept.
+    """
+    field, note = form[name], notes.get(name, "")
+    key = (name, field.data, note)
+    small = len(str(field.data)) <= _MAX_REMEMBERED
+    if request.method == "GET" and small and key in _remembered:
+        return _remembered[key]
+    shown: Markup = current_app.jinja_env.get_template("fields.html").module.field(  # type: ignore[attr-defined]
+        field,
+        note=note,
+        warning=FOLDER_WARNING if name == "email_reply_folder" else "",
+        wide=name in WIDE,
+        attributes={"list": f"{name}-known"} if name in PORTS else {},
+    )
+    if request.method == "GET" and small:
+        if len(_remembered) >= _MAX_REMEMBERED:
+            _remembered.clear()
+        _remembered[key] = shown
+    return shown
 
 
 def _notes(row: EmailSettings) -> dict[str, str]:
