@@ -74,9 +74,10 @@ def new_scene(
     begun: tuple[Path, InFlight],
     new_proxy: Callable[..., Proxy],
     caplog: pytest.LogCaptureFixture,
-) -> Callable[..., Scene]:
+) -> Iterator[Callable[..., Scene]]:
     """Make a scene whose mail is delivered and whose settings lead through its proxy."""
     caplog.set_level(logging.DEBUG, logger="flexmail")
+    scenes: list[Scene] = []
 
     def make(
         tls: Tls = "implicit",
@@ -84,18 +85,22 @@ def new_scene(
         proxy: Proxy | None = None,
         count: int = 20,
         marked: bool = True,
+        junk: bool = True,
         listening: bool = True,
     ) -> Scene:
         proxy = proxy or new_proxy(tls)
         user = f"faults{next(_numbers)}@example.test"
         scene = Scene(context, dovecot, proxy, user, begun[1], caplog.handler.stream)
-        scene.deliver(count, marked=marked)
+        scene.deliver(count, marked=marked, junk=junk)
         scene.connect()
+        scenes.append(scene)
         if listening:
             proxy.listen()
         return scene
 
-    return make
+    yield make
+    for scene in scenes:
+        scene.close()
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +123,7 @@ def visit_bytes(
         scene.deliver(4)
         scene.connect()
         assert scene.run().looked_at == 6
+        scene.close()
         db.session.remove()
         db.engine.dispose()
     proxy.stop()

@@ -11,17 +11,20 @@ import hashlib
 import io
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from flask import Flask
+from imapclient import IMAPClient
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import undefer
 
 from flexmail.db import db, transaction
-from flexmail.models import Approval, Channel, OutboxMail, Reply
+from flexmail.models import Approval, Channel, Lease, OutboxMail, Reply
 from flexmail.services import accounts, approvals, inbox, settings
 from flexmail.services.reply_run import Patience, Report
 from tests.faults.proxy import Proxy
@@ -104,12 +107,12 @@ class Scene:
     unreported: bool = False
     marked: bool = True
 
-    def deliver(self, count: int = 20, *, marked: bool = True) -> None:
+    def deliver(self, count: int = 20, *, marked: bool = True, junk: bool = True) -> None:
         """Fill the folder: replies with junk between them, a mail marked by others, one aside."""
         self.marked = marked
         half = count // 2
         good, (first, second) = self.flight.replies[:count], self.flight.junk
-        self.mails = [*good[:half], first, *good[half:], second]
+        self.mails = [*good[:half], first, *good[half:], second] if junk else [*good]
         with self.dovecot.client(self.user) as client:
             client.multiappend(FOLDER, [mail.raw for mail in self.mails])
             client.create_folder(ASIDE)
@@ -118,10 +121,18 @@ class Scene:
                 client.append(FOLDER, _OF_OTHERS, flags=[b"\\Deleted"])
         self._aside = self.look(ASIDE)
 
-    def deliver_another(self, mail: Mail) -> None:
+    def deliver_another(self, *mails: Mail) -> None:
+        """More mail comes; some of it may have been there before."""
         with self.dovecot.client(self.user) as client:
-            client.append(FOLDER, mail.raw)
-        self.mails.append(mail)
+            client.multiappend(FOLDER, [mail.raw for mail in mails])
+        self.mails += [mail for mail in mails if mail not in self.mails]
+
+    def begin_again(self, restore: Callable[[], object]) -> None:
+        """Put the mails back into the empty folder, and the database to what it was before."""
+        restore()
+        self.reports.clear()
+        self.unreported = False
+        self.deliver_another(*self.mails)
 
     def expunge(self, mail: Mail) -> None:
         """Another client removes a mail."""
@@ -158,9 +169,18 @@ class Scene:
 
     def look(self, folder: str = FOLDER) -> dict[int, tuple[frozenset[bytes], bytes]]:
         """Return flags and bytes of what is in a folder, by UID; nothing in it changes."""
-        with self.dovecot.client(self.user) as client:
-            client.select_folder(folder, readonly=True)
-            return self._fetch(client)
+        self._watcher.select_folder(folder, readonly=True)
+        found = self._fetch(self._watcher)
+        self._watcher.unselect_folder()
+        return found
+
+    @cached_property
+    def _watcher(self) -> IMAPClient:
+        """A mail program of our own that only looks; it stays logged in, for that is quick."""
+        return self.dovecot.client(self.user)
+
+    def close(self) -> None:
+        self._watcher.logout()
 
     def _fetch(self, client: Any) -> dict[int, tuple[frozenset[bytes], bytes]]:
         found = client.fetch(client.search(), ["FLAGS", "BODY.PEEK[]"])
@@ -186,14 +206,21 @@ class Scene:
             self.nothing_is_lost()
         return report
 
-    def run_into_trouble(self) -> None:
-        """Run the reply job once where the database may fail it."""
+    def run_into_trouble(self) -> SQLAlchemyError | None:
+        """Run the reply job once where the database may fail it; return how it did."""
         try:
-            self.run()
-        except SQLAlchemyError:
+            self.run(checked=False)
+        except SQLAlchemyError as error:
             self.unreported = True
             db.session.rollback()
-            self.nothing_is_lost()
+            return error
+        return None
+
+    def let_leases_run_out(self) -> None:
+        """What a dead owner holds runs out in time; here it has."""
+        with transaction():
+            long_ago = datetime.now(UTC) - timedelta(minutes=1)
+            db.session.execute(update(Lease).values(expires_at=long_ago))
 
     def clear(self) -> None:
         """Lift the faults; then at most two runs must take the backlog, and all must be well."""
@@ -234,9 +261,14 @@ class Scene:
             if mail.approval_id and mail not in self.lost + self.withheld:
                 status = approvals.get(mail.approval_id).status
                 assert status == _VERDICTS[mail.verdict], mail
+                assert self._confirmations(mail.approval_id) == 1
         told = db.session.get_one(Channel, inbox.CHANNEL)
         assert (told.error, told.failing_since) == ("", None)
         db.session.rollback()
+
+    def _confirmations(self, approval_id: int) -> int | None:
+        told = select(func.count(OutboxMail.id)).filter_by(kind="reply_confirmation")
+        return db.session.scalar(told.filter_by(approval_id=approval_id))
 
     def rows(self) -> list[Reply]:
         db.session.rollback()
