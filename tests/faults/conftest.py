@@ -50,7 +50,7 @@ def certificate(dovecot: Dovecot) -> ssl.SSLContext:
 
 @pytest.fixture
 def new_proxy(dovecot: Dovecot, certificate: ssl.SSLContext) -> Iterator[Callable[..., Proxy]]:
-    """Make proxies to Dovecot, or to another server, that take connections at once."""
+    """Make proxies to Dovecot, or to another server, that take connections."""
     proxies: list[Proxy] = []
 
     def make(
@@ -59,8 +59,9 @@ def new_proxy(dovecot: Dovecot, certificate: ssl.SSLContext) -> Iterator[Callabl
         server: tuple[str, int] = (dovecot.host, dovecot.imaps_port),
         context: ssl.SSLContext = certificate,
     ) -> Proxy:
-        proxies.append(Proxy(server, dovecot.ca_pem, context, tls))
-        return proxies[-1]
+        proxies.append(proxy := Proxy(server, dovecot.ca_pem, context, tls))
+        proxy.listen()
+        return proxy
 
     yield make
     for proxy in proxies:
@@ -82,20 +83,16 @@ def new_scene(
     def make(
         tls: Tls = "implicit",
         *,
-        proxy: Proxy | None = None,
         count: int = 20,
         marked: bool = True,
         junk: bool = True,
-        listening: bool = True,
     ) -> Scene:
-        proxy = proxy or new_proxy(tls)
+        proxy = new_proxy(tls)
         user = f"faults{next(_numbers)}@example.test"
         scene = Scene(context, dovecot, proxy, user, begun[1], caplog.handler.stream)
-        scene.deliver(count, marked=marked, junk=junk)
-        scene.connect()
         scenes.append(scene)
-        if listening:
-            proxy.listen()
+        scene.begin()
+        scene.deliver(count, marked=marked, junk=junk)
         return scene
 
     yield make
@@ -120,8 +117,8 @@ def visit_bytes(
     proxy.listen()
     with app.app_context():
         scene = Scene(app, dovecot, proxy, "counted@example.test", begun[1], io.StringIO())
+        scene.begin()
         scene.deliver(4)
-        scene.connect()
         assert scene.run().looked_at == 6
         scene.close()
         db.session.remove()

@@ -31,6 +31,7 @@ from tests.faults.proxy import Proxy
 from tests.servers import PASSWORD, Dovecot
 from tests.services import stage
 from tests.services.stage import ADA, BOB, CHARLIE
+from tests.story.waiting import wait_for
 
 _PATIENCE = Patience()
 HASTY = Patience(step_seconds=1.0, late_seconds=3.0, run_seconds=4.0)
@@ -106,6 +107,14 @@ class Scene:
     reports: list[Report] = field(default_factory=list)
     unreported: bool = False
     marked: bool = True
+
+    def begin(self) -> None:
+        """Connect, and run once while nothing is there: what comes later is new mail."""
+        self.connect()
+        report = inbox.process_replies(now=datetime.now(UTC), at_once=True)
+        assert (report.error, report.held, report.left) == ("", "", 0)
+        self.proxy.lift()
+        self.proxy.heard.clear()
 
     def deliver(self, count: int = 20, *, marked: bool = True, junk: bool = True) -> None:
         """Fill the folder: replies with junk between them, a mail marked by others, one aside."""
@@ -215,6 +224,9 @@ class Scene:
             db.session.rollback()
             return error
         return None
+
+    def wait_for(self, condition: Callable[[], object]) -> None:
+        wait_for(condition, seconds=60, what="the fault fired")
 
     def let_leases_run_out(self) -> None:
         """What a dead owner holds runs out in time; here it has."""
