@@ -1,7 +1,7 @@
 # Needs python3 (3.11 or newer, with venv), git and make; everything else goes into .venv.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check corpus mutants fuzz clean
+.PHONY: help run demo test check corpus mutants fuzz bench clean
 
 PYTHON ?= python3
 # Test processes side by side, and what else pytest is to be told: make test ARGS="-k reply"
@@ -44,6 +44,10 @@ mutants: .venv/.dev ## take out one condition after another: a test must notice 
 fuzz: .venv/.fuzz ## look for mail that approves and should not: make fuzz ARGS=600 (seconds)
 	$(bin)/python -m tests.fuzz $(ARGS)
 
+bench: .venv/.bench ## measure against the limit and peers: make bench ARGS="drain --rounds 9"
+	@scripts/debian-packages bench
+	$(bin)/python -m bench $(ARGS)
+
 clean: ## remove .venv and what tools left behind; instance/ stays
 	rm -rf .venv .fuzz build dist flexmail.egg-info .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache .hypothesis .coverage .coverage.* htmlcov
@@ -65,4 +69,8 @@ clean: ## remove .venv and what tools left behind; instance/ stays
 
 .venv/.fuzz: .venv/.dev
 	$(install) --editable '.[demo,dev,fuzz]'
+	@touch $@
+
+.venv/.bench: .venv/.dev
+	$(install) --editable '.[demo,dev,bench]'
 	@touch $@

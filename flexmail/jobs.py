@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from flexmail.db import db
 from flexmail.services import (
     accounts,
+    announcing,
     apart,
     approvals,
     channels,
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS = 9.0
 TICK_SECONDS = 1.0
 OUTBOX_SECONDS = 2
+CALLBACK_SECONDS = 2
 EXPIRY_SECONDS = 15
 HOUSEKEEPING_SECONDS = 3600
 WATCH_SECONDS = 2
@@ -177,6 +179,7 @@ class JobOwner:
         )
         for service, seconds in (
             (self._deliver, OUTBOX_SECONDS),
+            (self._announce, CALLBACK_SECONDS),
             (self._expire, EXPIRY_SECONDS),
             (self._keep_house, HOUSEKEEPING_SECONDS),
             (self._watch, WATCH_SECONDS),
@@ -209,10 +212,8 @@ class JobOwner:
             self._guarded(lambda: service(datetime.now(UTC)))
 
     def _process(self, now: datetime) -> bool:
-        """Run the reply job; tell whether it had its turn."""
-        report = inbox.process_replies(now=now, keep_going=self.owns)
-        self._deliver(datetime.now(UTC))
-        return not report.busy
+        """Run the reply job; tell whether it had its turn. What it queued goes out in seconds."""
+        return not inbox.process_replies(now=now, keep_going=self.owns).busy
 
     def _watch(self, _now: datetime) -> None:
         """Watch the folder where that is asked for; while it does, it is not started again."""
@@ -220,6 +221,9 @@ class JobOwner:
 
     def _deliver(self, now: datetime) -> None:
         delivery.deliver_due(now=now, keep_going=self.owns)
+
+    def _announce(self, now: datetime) -> None:
+        announcing.announce_due(now=now, keep_going=self.owns)
 
     def _expire(self, now: datetime) -> None:
         approvals.expire_due(now=now)

@@ -15,11 +15,22 @@ from flask import Flask
 from flask.cli import ScriptInfo
 from sqlalchemy.exc import OperationalError
 
-from flexmail.cli import approvals, console, database, outbox, replies, settings, tokens, users
+from flexmail.cli import (
+    approvals,
+    callbacks,
+    console,
+    database,
+    outbox,
+    replies,
+    settings,
+    tokens,
+    users,
+)
 from flexmail.errors import FlexmailError, InvalidInput
 
 GROUPS = (
     approvals.group,
+    callbacks.group,
     database.group,
     outbox.group,
     replies.group,

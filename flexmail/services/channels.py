@@ -22,12 +22,12 @@ def get(name: str) -> Channel:
 
 def started(name: str, *, now: datetime) -> None:
     """Note that a run begins; joins the caller's transaction."""
-    _row(name).started_at = now
+    locked(name).started_at = now
 
 
 def finished(name: str, summary: dict[str, Any]) -> None:
     """Note a run that reached its end; joins the caller's transaction."""
-    row = _row(name)
+    row = locked(name)
     row.summary, row.error = summary, ""
     row.failing_since = row.paused_until = row.paused_revision = None
 
@@ -38,7 +38,7 @@ def failed(name: str, error: FlexmailError, *, revision: int, now: datetime) -> 
     The pause is for servers' sake only: a new revision of the settings ends it.
     """
     with transaction():
-        row = _row(name)
+        row = locked(name)
         row.error = explain(error)
         row.failing_since = row.failing_since or now
         row.paused_until = now + (_LOGIN_PAUSE if isinstance(error, LoginRefused) else _PAUSE)
@@ -59,7 +59,8 @@ def is_paused(name: str, *, revision: int, now: datetime) -> bool:
     return bool(until and now < until <= longest and row.paused_revision == revision)
 
 
-def _row(name: str) -> Channel:
+def locked(name: str) -> Channel:
+    """Return the row to change it, made where there is none; joins the caller's transaction."""
     row = db.session.get(Channel, name, with_for_update=True)
     if row is None:
         row = Channel(name=name, error="")

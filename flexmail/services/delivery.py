@@ -1,9 +1,12 @@
-"""Send what is due from the outbox: at least once, one connection a batch.
+"""Send what is due from the outbox: at least once, over one connection.
 
-Claim by one conditional UPDATE and commit; send outside any transaction; note the answer. A sender
-that dies leaves claims that run out, and its mail goes again under the same Message-ID. What the
-server says about one recipient never holds back another; what it says about the connection or the
-login costs no mail a try.
+1. Claim a batch by one conditional UPDATE and commit; a sender that dies leaves claims that run
+   out, and its mail goes again under the same Message-ID.
+2. Send outside any transaction; what the server said is stored some mails at a time (`receipts`).
+
+What the server says about one recipient never holds back another; what it says about the
+connection or the login costs no mail a try. A server that wants mail slower gets it slower: where
+two mails in a row are met with that wish, or the connection is closed with 421, the rest waits.
 """
 
 from __future__ import annotations
@@ -11,26 +14,29 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-
-from sqlalchemy.orm import undefer
 
 from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.errors import FlexmailError, MailServerError, Refused, SecretUnreadable
 from flexmail.mail.address import parse_mailbox
-from flexmail.mail.delivery_report import status_code_in
-from flexmail.mail.reference import mask
-from flexmail.models import OutboxMail
-from flexmail.services import channels, claims, settings
+from flexmail.services import channels, claims, pace, settings
+from flexmail.services.claims import Claimed
+from flexmail.services.receipts import Receipt, Receipts
 from flexmail.transport.smtp import SmtpAccount, SmtpSession, open_session
 
 log = logging.getLogger(__name__)
 
 CHANNEL = "outbox"
-GIVE_UP_AFTER = timedelta(days=4)
-_RETRY_MINUTES = (1, 2, 5, 10, 15, 30)
+RUN_SECONDS = 240.0
+"""Shorter than a claim, so that a mail under way is never somebody else's."""
+
+_MAIL_SECONDS = 70.0
+"""No mail is begun with less than that left: a server may take so long over one."""
+
+CLOSING = 421
+"""The server ends the connection for reasons of its own (RFC 5321, section 3.8)."""
 
 
 @dataclass(slots=True)
@@ -42,120 +48,150 @@ class Report:
     failed: int = 0
     error: str = ""
 
-    def count(self, state: str) -> None:
-        """Add one mail by the state it ended in."""
-        self.sent += state == "sent"
-        self.deferred += state == "queued"
-        self.failed += state == "failed"
-
 
 def deliver_due(
     *, now: datetime, at_once: bool = False, keep_going: Callable[[], bool] = lambda: True
 ) -> Report:
-    """Send every mail that is due, batch by batch; commits as it goes.
+    """Send the mails that are due, batch by batch, for some minutes at most; commits as it goes.
 
     Args:
-        at_once: act whatever pause or retry time is set (somebody asked for it by hand).
+        at_once: all of them, whatever pause or retry time is set (somebody asked for it by hand).
         keep_going: asked between mails; False ends the call and gives the rest back.
     """
-    began = time.monotonic()
-
-    def clock() -> datetime:
-        return now + timedelta(seconds=time.monotonic() - began)
-
     report, row = Report(), settings.load()
     revision = row.revision
     paused = not at_once and channels.is_paused(CHANNEL, revision=revision, now=now)
     if paused or not claims.anything_due(now, at_once=at_once):
         return report
+    run = _Run(now, revision, at_once, keep_going)
     try:
         account = settings.smtp_account(row)
         sender = parse_mailbox(row.smtp_from_address).addr_spec
         db.session.rollback()  # no transaction is open while the network is used
-        already: set[int] = set()
-        while keep_going() and (
-            claimed := claims.claim(now, clock(), at_once=at_once, already=already)
-        ):
-            already.update(claimed)
-            _send_batch(account, sender, claimed, now, keep_going, report)
+        run.send_all(account, sender)
     except FlexmailError as error:
         log.warning("outbox: %s", error)
         report.error = channels.explain(error)
-        channels.failed(CHANNEL, error, revision=revision, now=now)
-        return report
-    with transaction():
-        channels.started(CHANNEL, now=now)
-        channels.finished(CHANNEL, asdict(report))
+        run.count(report)
+        run.failed(error, report)
+    else:
+        run.count(report)
+        run.finished(report)
     return report
 
 
-def _send_batch(
-    account: SmtpAccount,
-    sender: str,
-    claimed: list[int],
-    now: datetime,
-    keep_going: Callable[[], bool],
-    report: Report,
-) -> None:
-    """Send claimed mails over one connection; those it did not come to are given back.
+@dataclass(slots=True)
+class _Run:
+    """One call: what it was asked for, what has become of its mails, and whether it goes on."""
 
-    Raises:
-        MailServerError: the connection; the mail that was under way is noted already.
-    """
-    waiting = list(claimed)
-    try:
-        with open_session(account) as session:
-            while waiting and keep_going():
-                mail_id = waiting.pop(0)
-                state, lost = _send_one(session, sender, mail_id, now)
-                report.count(state)
-                if lost:
-                    raise lost
-    finally:
-        claims.give_back(waiting)
+    now: datetime
+    revision: int
+    at_once: bool
+    keep_going: Callable[[], bool]
+    receipts: Receipts = field(default_factory=Receipts)
+    held_back: bool = False
+    over: bool = False
+    _began: float = field(default_factory=time.monotonic)
 
+    def clock(self) -> datetime:
+        return self.now + timedelta(seconds=time.monotonic() - self._began)
 
-def _send_one(
-    session: SmtpSession, sender: str, mail_id: int, now: datetime
-) -> tuple[str, MailServerError | None]:
-    """Try one mail; return its state, and what ended the connection if anything did."""
-    mail = db.session.get_one(OutboxMail, mail_id, options=[undefer(OutboxMail.sealed_content)])
-    recipient, sealed = mail.recipient, mail.sealed_content
-    db.session.rollback()  # no transaction is open while the network is used
-    try:
-        answer = session.send(sender, recipient, key_ring().open(sealed))
-    except Refused as error:
-        return _note(mail_id, str(error), now, temporary=error.temporary), None
-    except SecretUnreadable as error:
-        return _note(mail_id, str(error), now, temporary=True), None
-    except MailServerError as error:
-        return _note(mail_id, str(error), now, temporary=True), error
-    return _note(mail_id, answer, now, sent_encrypted=session.encrypted), None
+    def send_all(self, account: SmtpAccount, sender: str) -> None:
+        """Send over one connection, and over another where the server hung up after a no.
 
+        Raises:
+            MailServerError: the connection, or a server that wants mail slower; what became of each
+                mail is stored, and the rest given back.
+        """
+        while self._goes_on():
+            with open_session(account, run_seconds=RUN_SECONDS) as session:
+                while self._goes_on() and _takes_another(session):
+                    self._send_batch(session, sender)
+                hung_up = not session.usable
+            self.over |= not (self.at_once or hung_up)
 
-def _note(
-    mail_id: int,
-    answer: str,
-    now: datetime,
-    *,
-    temporary: bool = False,
-    sent_encrypted: bool | None = None,
-) -> str:
-    """Store what became of one try; commits; returns the state."""
-    with transaction():
-        mail = db.session.get_one(OutboxMail, mail_id)
-        mail.claimed_by, mail.claimed_until = None, None
-        if sent_encrypted is not None:
-            mail.sent_at, mail.encrypted = now, sent_encrypted
-        if mail.bounced_at is not None:  # the report of this try was quicker, and knows more
-            return mail.state
-        mail.answer = mask(answer)
-        mail.status_code = "" if sent_encrypted is not None else status_code_in(answer)
-        if sent_encrypted is not None:
-            mail.state = "sent"
-        elif temporary and mail.created_at + GIVE_UP_AFTER > now:
-            minutes = _RETRY_MINUTES[min(mail.attempts, len(_RETRY_MINUTES)) - 1]
-            mail.state, mail.retry_at = "queued", now + timedelta(minutes=minutes)
+    def _goes_on(self) -> bool:
+        return not self.over
+
+    def _may_send(self) -> bool:
+        self.over |= not self.keep_going()
+        return not self.over
+
+    def _send_batch(self, session: SmtpSession, sender: str) -> None:
+        size = pace.batch_size(CHANNEL)
+        waiting = claims.claim(
+            self.now,
+            self.clock(),
+            at_once=self.at_once,
+            already=self.receipts.deferred,
+            at_most=size,
+        )
+        self.over |= not waiting
+        complaints: list[Refused | None] = []
+        try:
+            while waiting and _takes_another(session) and self._may_send():
+                complaints.append(self._send_one(session, sender, waiting.pop(0)))
+                self.receipts.store_due()
+                if len(complaints) > 1 and complaints[-1] and complaints[-2]:
+                    raise complaints[-1]
+        finally:
+            self.receipts.store()
+            claims.give_back([mail.id for mail in waiting])
+        if complaints and size < claims.BATCH:
+            self._go_slowly(well=not any(complaints))
+
+    def _send_one(self, session: SmtpSession, sender: str, mail: Claimed) -> Refused | None:
+        """Try one mail; return the server's no if it asks for less mail."""
+
+        def note(answer: str, **what: bool) -> None:
+            self.receipts.add(Receipt(mail.id, self.clock(), answer, **what))
+
+        try:
+            answer = session.send(sender, mail.recipient, key_ring().open(mail.sealed_content))
+        except Refused as error:
+            note(str(error), temporary=error.temporary)
+            return error if pace.throttles(error) else None
+        except SecretUnreadable as error:
+            note(str(error), temporary=True)
+        except MailServerError as error:
+            note(str(error), temporary=True, counted=error.code != CLOSING)
+            raise
         else:
-            mail.state = "failed"
-        return mail.state
+            note(answer, encrypted=session.encrypted)
+        return None
+
+    def _go_slowly(self, *, well: bool) -> None:
+        if well:
+            with transaction():
+                pace.faster(CHANNEL)
+        self.held_back = True
+        self.over |= not self.at_once
+
+    def count(self, report: Report) -> None:
+        counts = self.receipts.counts
+        report.sent, report.deferred, report.failed = (
+            counts[state] for state in ("sent", "queued", "failed")
+        )
+
+    def failed(self, error: FlexmailError, report: Report) -> None:
+        """Note why the call ended; a server that took some mail and wants the rest slower works."""
+        throttled = isinstance(error, MailServerError) and pace.throttles(error)
+        if not (throttled and report.sent):
+            channels.failed(CHANNEL, error, revision=self.revision, now=self.now)
+        else:
+            self.finished(report)
+        if throttled:
+            with transaction():
+                pace.slower(CHANNEL)
+                pace.rest(CHANNEL, revision=self.revision, now=self.clock())
+
+    def finished(self, report: Report) -> None:
+        with transaction():
+            channels.started(CHANNEL, now=self.now)
+            channels.finished(CHANNEL, asdict(report))
+            if self.held_back:
+                pace.breathe(CHANNEL, revision=self.revision, now=self.clock())
+
+
+def _takes_another(session: SmtpSession) -> bool:
+    return session.usable and session.seconds_left > _MAIL_SECONDS

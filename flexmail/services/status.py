@@ -10,7 +10,17 @@ from sqlalchemy import func, select
 
 from flexmail.db import db
 from flexmail.models import Approval, Channel, EmailSettings
-from flexmail.services import bounces, channels, delivery, inbox, leases, outbox, settings, trust
+from flexmail.services import (
+    bounces,
+    callbacks,
+    channels,
+    delivery,
+    inbox,
+    leases,
+    outbox,
+    settings,
+    trust,
+)
 from flexmail.services.moments import iso
 
 JOBS_LEASE = "jobs"
@@ -51,6 +61,7 @@ def overview(*, now: datetime) -> dict[str, Any]:
             **_trouble(replies),
         },
         "outbox": {**outbox.counts(), **_trouble(mail_out)},
+        "callbacks": callbacks.counts(),
         "approvals": {"pending": _pending()},
         "warnings": _warnings(row),
     }
@@ -75,11 +86,23 @@ def _warnings(row: EmailSettings) -> list[str]:
             f"{lost} approval mail(s) of open requests could not be delivered: whoever was to get"
             " them does not know. The outbox says why, and sends them again."
         )
+    untold = callbacks.counts()["failed"]
+    if untold:
+        warnings.append(
+            f"{untold} callback(s) could not be delivered: those programs do not know what was"
+            " decided. The callbacks page says why, and sends them again."
+        )
     in_clear = outbox.went_in_clear()
     if in_clear:
         warnings.append(
             f"{in_clear} approval mail(s) left over an unencrypted connection, where others could"
             " read the secret reference. Turn on STARTTLS or SSL/TLS for SMTP."
+        )
+    held_to = channels.get(delivery.CHANNEL).pace
+    if held_to:
+        warnings.append(
+            f"The mail server asked for mail to come slower: {held_to} at a time for now, more as"
+            " soon as it takes them."
         )
     return warnings
 

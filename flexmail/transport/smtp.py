@@ -1,6 +1,6 @@
 """Hand mails to an SMTP server, one recipient a mail, several mails a connection.
 
-Nothing here is retried and nothing stored. RFC 5321, RFC 6531 (SMTPUTF8), RFC 6152 (8BITMIME).
+Nothing here is retried and nothing stored.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from flexmail.errors import MailServerError, Refused
 from flexmail.transport.opening import open_client
 from flexmail.transport.smtp_dialogue import SmtpAccount, SmtpDialogue
+from flexmail.transport.smtp_mail import envelope, open_mail, send_content
 from flexmail.transport.tls import Deadline
 from flexmail.transport.trace import Trace
-from flexmail.transport.words import has_control
 
 __all__ = ["STEPS", "SmtpAccount", "SmtpSession", "open_session"]
 
@@ -36,49 +36,47 @@ class SmtpSession:
     def encrypted(self) -> bool:
         return self._dialogue.wire.encrypted
 
+    @property
+    def usable(self) -> bool:
+        """Whether, as far as is known here, the server listens to another mail."""
+        return not self._dialogue.wire.broken
+
+    @property
+    def seconds_left(self) -> float:
+        return self._dialogue.wire.run_seconds_left
+
     def send(self, sender: str, recipient: str, message: bytes) -> str:
         """Hand over one mail and return the server's answer in words.
 
         Raises:
-            Refused: the server said no to this mail; the session can take the next one.
+            Refused: the server said no to this mail; while the session is `usable` it can take the
+                next one.
             MailServerError: anything else; the session is over, and the mail may or may not
                 have arrived.
         """
-        wire = self._dialogue.wire
-        options = self._options(sender, recipient, message)
+        dialogue = self._dialogue
+        commands = envelope(dialogue, sender, recipient, message)
         try:
-            wire.begin(self._step_seconds)
-            self._dialogue.envelope(sender, recipient, options)
-            wire.begin(self._step_seconds * _CONTENT_STEPS)
-            return self._dialogue.content(message)
+            open_mail(dialogue, commands, self._begin_answer)
+            dialogue.wire.begin(self._step_seconds * _CONTENT_STEPS)
+            return send_content(dialogue, message)
         except Refused:
-            with contextlib.suppress(MailServerError):
-                wire.begin(self._step_seconds)
-                self._dialogue.command("RSET")
+            if self.usable:
+                with contextlib.suppress(MailServerError):
+                    self._begin_answer()
+                    dialogue.command("RSET")
             raise
 
     def alive(self) -> bool:
         """Ask with NOOP whether the connection can still be used."""
         try:
-            self._dialogue.wire.begin(self._step_seconds)
+            self._begin_answer()
             return self._dialogue.command("NOOP")[0] == 250
         except MailServerError:
             return False
 
-    def _options(self, sender: str, recipient: str, message: bytes) -> list[str]:
-        if has_control(sender + recipient):
-            raise Refused("The address contains a control character.", temporary=False)
-        options = [f"SIZE={len(message)}"] if self._dialogue.offers("size") else []
-        if not (sender + recipient).isascii():
-            if not self._dialogue.offers("smtputf8"):
-                raise Refused(
-                    "The server takes no addresses with letters beyond ASCII (SMTPUTF8).",
-                    temporary=False,
-                )
-            options.append("SMTPUTF8")
-        if not message.isascii() and self._dialogue.offers("8bitmime"):
-            options.append("BODY=8BITMIME")
-        return options
+    def _begin_answer(self) -> None:
+        self._dialogue.wire.begin(self._step_seconds)
 
 
 @contextlib.contextmanager

@@ -11,9 +11,8 @@ import contextlib
 import smtplib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import cast
 
-from flexmail.errors import LoginRefused, ProtocolViolation, Refused, TlsFailed, Unreachable
+from flexmail.errors import LoginRefused, ProtocolViolation, TlsFailed, Unreachable
 from flexmail.transport.tls import Endpoint
 from flexmail.transport.wire import Wire
 from flexmail.transport.words import has_control, in_words
@@ -68,7 +67,7 @@ class SmtpDialogue:
                 code, raw = self._smtp.helo()
         self._judge(code)
         if code != 250:
-            raise Unreachable(f"The server refused EHLO: {code} {self._say(raw)}", code=code)
+            raise Unreachable(f"The server refused EHLO: {code} {self.say(raw)}", code=code)
 
     def login(self) -> None:
         if has_control(self._account.user + self._account.password):
@@ -98,24 +97,21 @@ class SmtpDialogue:
             self._smtp.putcmd(verb, argument)
         return self._reply()
 
-    def envelope(self, sender: str, recipient: str, options: list[str]) -> None:
-        """MAIL and RCPT; raises `Refused` with the stage that was refused."""
-        with self._translated():
-            code, raw = self._smtp.mail(sender, options)
-        self._accept(code, raw, (250,), "the sender address")
-        with self._translated():
-            code, raw = self._smtp.rcpt(recipient)
-        self._accept(code, raw, (250, 251), "the recipient")
+    def write(self, commands: bytes) -> None:
+        self.wire.sendall(commands)
 
-    def content(self, message: bytes) -> str:
-        """DATA; return the server's receipt."""
-        try:
-            with self._translated():
-                code, raw = self._smtp.data(message)
-        except smtplib.SMTPDataError as error:
-            code, raw = error.smtp_code, cast(bytes, error.smtp_error)
-        self._accept(code, raw, (250,), "the mail")
-        return f"{code} {self._say(raw)}"
+    def reply(self) -> tuple[int, bytes]:
+        """Read one reply; raises `Unreachable` when it is the server's farewell (421)."""
+        with self._translated():
+            code, raw = self._smtp.getreply()
+        self._judge(code)
+        if code == 421:
+            self.wire.close()
+            raise Unreachable(f"The server closes down: 421 {self.say(raw)}", code=421)
+        return code, raw
+
+    def say(self, raw: bytes) -> str:
+        return in_words(raw, self._secrets)
 
     def _login_in_two_steps(self) -> tuple[int, str]:
         code, text = self.command("AUTH LOGIN")
@@ -136,38 +132,18 @@ class SmtpDialogue:
         return LoginRefused(f"The server takes no password (it offers {names}).", temporary=False)
 
     def _reply(self) -> tuple[int, str]:
-        with self._translated():
-            code, raw = self._smtp.getreply()
-        self._judge(code)
-        if code == 421:
-            self.wire.close()
-            raise Unreachable(f"The server closes down: 421 {self._say(raw)}", code=421)
-        return code, self._say(raw)
-
-    def _accept(self, code: int, raw: bytes, wanted: tuple[int, ...], what: str) -> None:
-        self._judge(code)
-        if code in wanted:
-            return
-        text = f"{code} {self._say(raw)}"
-        if code == 421:
-            self.wire.close()
-            raise Unreachable(f"The server closes down: {text}", code=code)
-        raise Refused(f"The server refused {what}: {text}", code=code, temporary=code < 500)
+        code, raw = self.reply()
+        return code, self.say(raw)
 
     def _judge(self, code: int) -> None:
         if not 200 <= code <= 599:
             self.wire.close()
             raise ProtocolViolation(f"{self._account.endpoint} does not answer as SMTP does.")
 
-    def _say(self, raw: bytes) -> str:
-        return in_words(raw, self._secrets)
-
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except smtplib.SMTPDataError:
-            raise
         except smtplib.SMTPResponseException as error:
             self.wire.close()
             raise ProtocolViolation(

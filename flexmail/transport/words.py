@@ -13,7 +13,9 @@ def in_words(answer: bytes | str, secrets: Iterable[str] = ()) -> str:
     text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
     for secret in secrets:
         text = text.replace(secret, "…") if secret else text
-    seen = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
+    seen = text
+    if not text.isprintable():
+        seen = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
     return " ".join(seen.split())[:_MAX_CHARACTERS]
 
 

@@ -15,6 +15,7 @@ from flexmail.views import (
     api,
     approvals,
     auth,
+    callbacks,
     display,
     errors,
     headers,
@@ -25,7 +26,7 @@ from flexmail.views import (
     users,
 )
 
-PAGES = (auth, status, settings, approvals, replies, outbox, users, account)
+PAGES = (auth, status, settings, approvals, replies, outbox, callbacks, users, account)
 
 
 class RowId(IntegerConverter):

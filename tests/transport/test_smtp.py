@@ -222,17 +222,113 @@ def test_addresses_with_control_characters_never_reach_the_server(address: str) 
         ({"MAIL": b"999 what?\r\n"}, ProtocolViolation, None, True, "SMTP"),
     ],
 )
+@pytest.mark.parametrize("extensions", [[], [b"PIPELINING"]], ids=["one by one", "at once"])
 def test_what_a_server_says_to_a_mail_is_told_apart(
+    extensions: list[bytes],
     answers: dict[str, Answer],
     kind: type[MailServerError],
     code: int | None,
     temporary: bool,
     stage: str,
 ) -> None:
-    error = failure(smtp_script(answers))
+    error = failure(smtp_script(answers, extensions=extensions))
     assert type(error) is kind
     assert (error.code, error.temporary) == (code, temporary)
     assert stage in str(error)
+
+
+def test_the_commands_of_a_mail_go_out_at_once_where_the_server_takes_them_so() -> None:
+    heard: list[bytes] = []
+
+    def play(peer: Peer) -> None:
+        peer.send(b"220 rogue.test\r\n")
+        peer.line()
+        peer.send(b"250-rogue.test\r\n250 PIPELINING\r\n")
+        for _ in range(2):
+            heard.extend(peer.line() for _ in range(3))
+            peer.send(b"250 fine\r\n250 fine\r\n354 go on\r\n")
+            while peer.line() != b".":
+                pass
+            peer.send(b"250 taken\r\n")
+
+    with RogueServer(play) as server, open_session(rogue_account(server)) as session:
+        assert session.send(ADA, BOB, MAIL) == "250 taken"
+        assert session.send(ADA, BOB, MAIL) == "250 taken"
+    assert [line.split(b":")[0] for line in heard] == [b"MAIL FROM", b"RCPT TO", b"DATA"] * 2
+
+
+def test_a_server_that_offers_no_pipelining_is_told_one_command_at_a_time() -> None:
+    early: list[bytes] = []
+
+    def answer(peer: Peer, line: bytes) -> None:
+        if peer.sends_more(within_seconds=0.1):
+            early.append(line)
+        peer.send(b"250 fine\r\n")
+
+    script = smtp_script({"MAIL": answer, "RCPT": answer})
+    with RogueServer(script) as server, open_session(rogue_account(server)) as session:
+        assert session.send(ADA, BOB, MAIL).startswith("250")
+    assert early == []
+
+
+AT_ONCE = [b"PIPELINING"]
+
+
+def test_a_mail_that_nobody_may_get_ends_empty_where_the_server_asks_for_its_content() -> None:
+    heard: list[bytes] = []
+    answers: dict[str, Answer] = {"RCPT": b"550 5.1.1 nobody\r\n"}
+    script = smtp_script(answers, extensions=AT_ONCE, heard=heard)
+    with RogueServer(script) as server, open_session(rogue_account(server)) as session:
+        with pytest.raises(Refused, match="the recipient: 550"):
+            session.send(ADA, BOB, MAIL)
+        assert session.usable
+        del answers["RCPT"]
+        assert session.send(ADA, BOB, MAIL).startswith("250")
+    start = heard.index(b"DATA")
+    assert heard[start : start + 3] == [b"DATA", b".", b"RSET"]
+
+
+def test_an_empty_mail_is_never_left_to_a_server_that_refused_only_its_sender() -> None:
+    heard: list[bytes] = []
+    script = smtp_script({"MAIL": b"550 5.7.1 not you\r\n"}, extensions=AT_ONCE, heard=heard)
+    with RogueServer(script) as server, open_session(rogue_account(server)) as session:
+        with pytest.raises(Refused, match="the sender address: 550"):
+            session.send(ADA, BOB, MAIL)
+        assert not session.usable
+    assert heard[-1] == b"DATA"
+
+
+@pytest.mark.parametrize("end", ["cut", "421"])
+def test_a_server_that_hangs_up_after_its_no_has_said_no(end: str) -> None:
+    def refuse(peer: Peer, _line: bytes) -> None:
+        peer.send(b"550 5.1.1 nobody\r\n")
+        if end == "cut":
+            peer.close()
+        else:
+            peer.send(b"421 4.3.0 and now go\r\n")
+
+    script = smtp_script({"RCPT": refuse}, extensions=AT_ONCE)
+    with RogueServer(script) as server, open_session(rogue_account(server)) as session:
+        with pytest.raises(Refused) as caught:
+            session.send(ADA, BOB, MAIL)
+        assert (caught.value.code, session.usable) == (550, False)
+
+
+@pytest.mark.parametrize(
+    ("raw", "arrived"),
+    [
+        (b"A: b\r\n\r\n.\r\n..\r\nx", [b"A: b", b"", b"..", b"...", b"x", b"."]),
+        (b".a\nb\r\rc\r\n", [b"..a", b"b", b"", b"c", b"."]),
+        (b"a\r\n\n.b\r\n", [b"a", b"", b"..b", b"."]),
+    ],
+)
+def test_lines_end_as_smtp_wants_and_dots_are_doubled(raw: bytes, arrived: list[bytes]) -> None:
+    heard: list[bytes] = []
+    script = smtp_script(heard=heard)
+    with RogueServer(script) as server, open_session(rogue_account(server)) as session:
+        session.send(ADA, BOB, raw)
+    start = heard.index(b"DATA") + 1
+    assert heard[start : start + len(arrived)] == arrived
 
 
 @pytest.mark.parametrize(

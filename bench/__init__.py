@@ -1,0 +1,1 @@
+"""How fast flexmail is, as ratios to something measured beside it in the same run."""

@@ -1,0 +1,112 @@
+"""What became of each mail that was tried: collected, and stored some at a time.
+
+A commit for each would cost more than the sending. A process that dies keeps nothing of the last
+fraction of a second: those mails are sent again when their claims run out, under the same
+Message-ID. Whoever collects also stores, whatever ends the sending.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from flexmail.db import db, transaction
+from flexmail.mail.delivery_report import status_code_in
+from flexmail.mail.reference import mask
+from flexmail.models import OutboxMail
+
+GIVE_UP_AFTER = timedelta(days=4)
+_RETRY_MINUTES = (1, 2, 5, 10, 15, 30)
+_AT_MOST = 30
+_SECONDS = 0.2
+_STORE_TRIES = 3
+"""A database that is locked for a while is waited for: what is known to be sent is worth it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The end of one try.
+
+    `encrypted` is None where the server did not take the mail. A try that does not count
+    (`counted`) was cut short by the server for reasons of its own.
+    """
+
+    mail_id: int
+    at: datetime
+    answer: str
+    encrypted: bool | None = None
+    temporary: bool = False
+    counted: bool = True
+
+
+class Receipts:
+    """What is known and not stored yet."""
+
+    def __init__(self) -> None:
+        self.deferred: set[int] = set()
+        self.counts = {"sent": 0, "queued": 0, "failed": 0}
+        self._kept: list[Receipt] = []
+        self._stored_at = time.monotonic()
+
+    def add(self, receipt: Receipt) -> None:
+        """Take up the end of one try; nothing is stored yet."""
+        self._kept.append(receipt)
+
+    def store_due(self) -> None:
+        """Store what must not wait longer, before the next mail is begun; commits."""
+        late = time.monotonic() - self._stored_at >= _SECONDS
+        if late or len(self._kept) >= _AT_MOST:
+            self.store()
+
+    def store(self) -> None:
+        """Store all of it; commits."""
+        for tries_left in reversed(range(_STORE_TRIES)):
+            try:
+                self._store()
+            except OperationalError:
+                if not tries_left:
+                    raise
+            else:
+                break
+        self._kept.clear()
+        self._stored_at = time.monotonic()
+
+    def _store(self) -> None:
+        if not self._kept:
+            return
+        states = {}
+        with transaction():
+            ids = [receipt.mail_id for receipt in self._kept]
+            wanted = select(OutboxMail).where(OutboxMail.id.in_(ids))
+            mails = {mail.id: mail for mail in db.session.scalars(wanted)}
+            for receipt in self._kept:
+                _note(mails[receipt.mail_id], receipt)
+                states[receipt.mail_id] = mails[receipt.mail_id].state
+        for mail_id, state in states.items():
+            self.counts[state] = self.counts.get(state, 0) + 1
+            if state == "queued":
+                self.deferred.add(mail_id)
+
+
+def _note(mail: OutboxMail, receipt: Receipt) -> None:
+    mail.claimed_by, mail.claimed_until = None, None
+    if not receipt.counted:
+        mail.attempts -= 1
+    sent = receipt.encrypted is not None
+    if sent:
+        mail.sent_at, mail.encrypted = receipt.at, receipt.encrypted
+    if mail.bounced_at is not None:  # the report of this try was quicker, and knows more
+        return
+    mail.answer = mask(receipt.answer)
+    mail.status_code = "" if sent else status_code_in(receipt.answer)
+    if sent:
+        mail.state = "sent"
+    elif receipt.temporary and mail.created_at + GIVE_UP_AFTER > receipt.at:
+        minutes = _RETRY_MINUTES[max(0, min(mail.attempts, len(_RETRY_MINUTES)) - 1)]
+        mail.state, mail.retry_at = "queued", receipt.at + timedelta(minutes=minutes)
+    else:
+        mail.state = "failed"

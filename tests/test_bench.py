@@ -1,0 +1,46 @@
+"""The bench still works: each part of it is run at its smallest size, and nothing is timed."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from bench.__main__ import load, names
+from bench.measuring import Fact, Row, Size, interleave, show
+
+
+def test_every_bench_has_a_title_and_measures() -> None:
+    for name in names():
+        module = load(name)
+        assert (module.__doc__ or "").strip()
+        assert callable(module.measure)
+
+
+def test_candidates_run_once_a_round_and_take_turns() -> None:
+    ran: list[str] = []
+
+    def candidate(name: str) -> float:
+        ran.append(name)
+        return 1.0
+
+    figures = interleave({name: partial(candidate, name) for name in "ab"}, rounds=2)
+    assert ran == ["a", "b", "b", "a"]
+    assert figures == {"a": [1.0, 1.0], "b": [1.0, 1.0]}
+
+
+def test_a_goal_is_met_missed_or_has_nothing_to_compare_with() -> None:
+    def verdict(ratio: float | None, *, at_least: bool = True) -> str:
+        return Row("x", "", "", ratio, 0.5, at_least).verdict
+
+    assert (verdict(0.5), verdict(0.4), verdict(None)) == ("met", "NOT MET", "missing")
+    assert (verdict(0.5, at_least=False), verdict(0.6, at_least=False)) == ("met", "NOT MET")
+
+
+def test_the_table_says_whether_all_goals_were_met() -> None:
+    good, bad = Row("x", "", "", 1.0, 0.5), Row("y", "", "", 0.1, 0.5)
+    assert show("title", [good, Fact("commands", "7")])
+    assert not show("title", [good, bad])
+
+
+def test_a_size_chooses_its_numbers() -> None:
+    assert Size("quick", 1).of(quick=3, full=9) == 3
+    assert Size("full", 5).of(quick=3, full=9) == 9
