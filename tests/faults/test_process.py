@@ -9,17 +9,26 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import select, update
 
-from flexmail.db import db
+from flexmail.db import db, transaction
+from flexmail.models import Callback
+from flexmail.services import announcing, approval_requests, approvals
+from flexmail.services.approval_requests import NewApproval
 from tests.faults.acts import Fault, hook
 from tests.faults.oracle import Scene
 from tests.faults.proxy import Proxy
 from tests.faults.test_smtp import TAKEN, Post
+from tests.hook import TAKEN as TAKEN_BY_PROGRAM
+from tests.hook import Hook
+from tests.rogue import Peer
 from tests.servers import Exim
+from tests.services.stage import BOB
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.exim]
 
@@ -37,9 +46,14 @@ STEPS = {
 class Command:
     """`flexmail …` as a child process, in the instance of the test; ended with the test."""
 
-    def __init__(self, app: Flask, *words: str) -> None:
+    def __init__(self, app: Flask, *words: str, **environment: str) -> None:
         self._command = [sys.executable, "-m", "flexmail", *words]
         self._folder = Path(app.instance_path)
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "FLEXMAIL_INSTANCE_PATH": str(self._folder),
+            **environment,
+        }
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
@@ -47,7 +61,7 @@ class Command:
         self.process = subprocess.Popen(
             self._command,
             cwd=self._folder,
-            env={"PATH": os.environ["PATH"], "FLEXMAIL_INSTANCE_PATH": str(self._folder)},
+            env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -212,3 +226,34 @@ def asleep(command: Command) -> bool:
     assert command.process is not None
     state = Path(f"/proc/{command.process.pid}/stat").read_text()
     return bool(re.match(r"\d+ \(.*\) T ", state))
+
+
+@pytest.mark.parametrize("when", ["before the answer", "after the answer"])
+def test_kill_9_inside_a_callback(when: str, context: Flask) -> None:
+    """The decision is committed, so its callback is sent again, under the same id."""
+    with Hook() as program:
+        listed = {"FLEXMAIL_CALLBACK_ALLOWED_HOSTS": f"{program.host}:{program.port}"}
+        context.config["CALLBACK_ALLOWED_HOSTS"] |= {(program.host, program.port)}
+        wanted = NewApproval(title="Deploy", approvers=(BOB,), callback_url=program.url)
+        approval = approval_requests.request(wanted, now=datetime.now(UTC))
+        approvals.cancel(approval.id, now=datetime.now(UTC))
+        command = Command(context, "callbacks", "send", **listed)
+
+        def answer(peer: Peer) -> None:
+            if when == "after the answer":
+                peer.send(TAKEN_BY_PROGRAM)
+            command.kill()
+
+        program.answer = answer
+        command.start()
+        ended = command.wait()
+        assert ended == -signal.SIGKILL or when == "after the answer"
+        program.answer = TAKEN_BY_PROGRAM
+        with transaction():
+            db.session.execute(update(Callback).values(claimed_until=datetime.now(UTC)))
+        announcing.announce_due(now=datetime.now(UTC) + timedelta(minutes=1))
+
+    assert [row.state for row in db.session.scalars(select(Callback))] == ["sent"]
+    assert len(program.heard) >= 1 + (when == "before the answer")
+    assert len({heard.headers["webhook-id"] for heard in program.heard}) == 1
+    assert len({heard.body for heard in program.heard}) == 1
