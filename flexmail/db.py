@@ -2,7 +2,7 @@
 
 SQLite runs in WAL mode with `synchronous=FULL`: a mail is deleted from the server only after a
 commit, so a commit has to survive a power cut. Every write goes through `transaction()`; no network
-call may happen inside one.
+call may happen inside one. Notes that need to survive this process, but no power cut, say so.
 """
 
 from __future__ import annotations
@@ -76,11 +76,15 @@ def init_app(app: Flask) -> None:
 
 
 @contextmanager
-def transaction() -> Iterator[None]:
+def transaction(*, durable: bool = True) -> Iterator[None]:
     """One write transaction on `db.session`: committed at the end, rolled back on any exception.
 
     It begins afresh, so that everything read inside belongs to one moment, and on SQLite it takes
     the write lock at once: a reader that turns writer later can be refused without any waiting.
+
+    Args:
+        durable: False for what may be forgotten in a power cut, and only there: the commit waits
+            for no disk. A durable commit takes along all those before it.
     """
     session = db.session()
     if session.new or session.dirty or session.deleted or session.info.get("writing"):
@@ -88,7 +92,11 @@ def transaction() -> Iterator[None]:
     session.rollback()
     session.info["writing"] = True
     try:
-        session.connection(execution_options={"sqlite_begin": "BEGIN IMMEDIATE"})
+        connection = session.connection(
+            execution_options={"sqlite_begin": "BEGIN IMMEDIATE", "durable": durable}
+        )
+        if not durable and connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
         yield
         session.commit()
     except BaseException:
@@ -109,7 +117,12 @@ def _prepare_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+        options = connection.get_execution_options()
+        synchronous = "FULL" if options.get("durable", True) else "NORMAL"
+        if connection.info.get("synchronous", "FULL") != synchronous:
+            connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+            connection.info["synchronous"] = synchronous  # as long as this connection lives
+        connection.exec_driver_sql(options.get("sqlite_begin", "BEGIN"))
 
 
 def _upgrade(app: Flask) -> None:

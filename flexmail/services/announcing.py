@@ -32,7 +32,7 @@ GIVE_UP_AFTER = timedelta(days=3)
 _RETRY_SECONDS = (30, 120, 600, 1800, 3600, 7200, 14400)
 _THREADS = 8
 BATCH = 30
-_WANTED = (Callback.id, Callback.url, Callback.token_id, Callback.webhook_id, Callback.body)
+_WANTED = ("id", "url", "token_id", "webhook_id", "body")
 _PASS_SECONDS = 10.0
 _GONE = 410
 
