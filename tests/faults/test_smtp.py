@@ -185,7 +185,6 @@ def test_554_after_the_dot_blocks_no_other(post: Post) -> None:
     post.clear()
 
 
-@pytest.mark.parametrize("tls", ["starttls", "implicit"])
 @pytest.mark.parametrize(
     ("at", "act", "words"),
     [
@@ -195,8 +194,7 @@ def test_554_after_the_dot_blocks_no_other(post: Post) -> None:
     ],
     ids=["in the greeting", "at RCPT", "after the dot"],
 )
-def test_421(at: bytes, act: Act, words: str, tls: Tls, new_post: Callable[..., Post]) -> None:
-    post = new_post(tls)
+def test_421(at: bytes, act: Act, words: str, post: Post) -> None:
     post.proxy.put(fault := Fault("server", at, act, skip=0 if at[:4] == b"^220" else 3))
 
     report = post.deliver()
