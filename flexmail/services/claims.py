@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from flexmail.db import db, transaction
 from flexmail.models import OutboxMail
+from flexmail.services import installation
 
 BATCH = 30
 CLAIM = timedelta(minutes=5)
@@ -57,8 +58,12 @@ def claim(
         due_at: mails with a retry time up to here, and claims that ran out by then.
         at_once: whatever the retry time.
         already: ids to leave out.
+
+    Raises:
+        OwnershipLost: another flexmail claimed the database.
     """
     with transaction():
+        installation.stand_firm()
         due = (
             select(OutboxMail.id)
             .where(_due(due_at, at_once), OutboxMail.id.not_in(already))

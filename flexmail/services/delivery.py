@@ -19,9 +19,15 @@ from datetime import datetime, timedelta
 
 from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
-from flexmail.errors import FlexmailError, MailServerError, Refused, SecretUnreadable
+from flexmail.errors import (
+    FlexmailError,
+    MailServerError,
+    OwnershipLost,
+    Refused,
+    SecretUnreadable,
+)
 from flexmail.mail.address import parse_mailbox
-from flexmail.services import channels, claims, pace, settings
+from flexmail.services import channels, claims, installation, pace, settings
 from flexmail.services.claims import Claimed
 from flexmail.services.receipts import Receipt, Receipts
 from flexmail.transport.smtp import SmtpAccount, SmtpSession, open_session
@@ -63,12 +69,18 @@ def deliver_due(
     paused = not at_once and channels.is_paused(CHANNEL, revision=revision, now=now)
     if paused or not claims.anything_due(now, at_once=at_once):
         return report
+    if reason := installation.objection():
+        report.error = reason
+        return report
     run = _Run(now, revision, at_once, keep_going)
     try:
         account = settings.smtp_account(row)
         sender = parse_mailbox(row.smtp_from_address).addr_spec
         db.session.rollback()  # no transaction is open while the network is used
         run.send_all(account, sender)
+    except OwnershipLost as error:
+        report.error = str(error)
+        run.count(report)
     except FlexmailError as error:
         log.warning("outbox: %s", error)
         report.error = channels.explain(error)

@@ -12,7 +12,7 @@ from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.errors import FlexmailError, OwnershipLost
 from flexmail.models import EmailSettings, Reply
-from flexmail.services import canary, channels, leases, settings
+from flexmail.services import canary, channels, installation, leases, settings
 from flexmail.services.moments import iso
 from flexmail.services.receiving import receive, understand
 from flexmail.services.reply_run import LEASE, Patience, Report, Run
@@ -51,6 +51,10 @@ def process_replies(
     row = settings.load()
     if not row.enable_email_approval:
         report.error = "Email approval is off: nothing was read and nothing deleted."
+        return report
+    if reason := installation.objection():
+        log.warning("replies: %s", reason)
+        report.error = reason
         return report
     if not at_once and channels.is_paused(CHANNEL, revision=row.revision, now=now):
         report.error = "Waiting after a failure: see the status page."

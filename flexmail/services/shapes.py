@@ -11,7 +11,15 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from flexmail.mail.reference import mask
-from flexmail.models import ApiToken, Approval, EmailSettings, OutboxMail, Reply, User
+from flexmail.models import (
+    ApiToken,
+    Approval,
+    AuditEntry,
+    EmailSettings,
+    OutboxMail,
+    Reply,
+    User,
+)
 from flexmail.services import bounces, settings
 from flexmail.services.inbox import Report
 from flexmail.services.moments import iso
@@ -169,6 +177,12 @@ def token_shape(token: ApiToken) -> Shape:
         "last_used_at": moment_shape(token.last_used_at),
         "revoked_at": moment_shape(token.revoked_at),
     }
+
+
+def audit_shape(entry: AuditEntry) -> Shape:
+    """Return one entry of the audit log."""
+    names = ("id", "actor", "channel", "action", "subject", "proof", "chain")
+    return {"at": moment_shape(entry.at)} | {name: getattr(entry, name) for name in names}
 
 
 def _in_force_shape(row: EmailSettings) -> Shape:

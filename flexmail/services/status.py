@@ -10,7 +10,17 @@ from sqlalchemy import func, select
 
 from flexmail.db import db
 from flexmail.models import Approval, Channel, EmailSettings
-from flexmail.services import bounces, channels, delivery, inbox, leases, outbox, settings, trust
+from flexmail.services import (
+    bounces,
+    channels,
+    delivery,
+    inbox,
+    installation,
+    leases,
+    outbox,
+    settings,
+    trust,
+)
 from flexmail.services.moments import iso
 
 JOBS_LEASE = "jobs"
@@ -52,6 +62,7 @@ def overview(*, now: datetime) -> dict[str, Any]:
         },
         "outbox": {**outbox.counts(), **_trouble(mail_out)},
         "approvals": {"pending": _pending()},
+        "installation": {"ours": not (reason := installation.objection()), "reason": reason},
         "warnings": _warnings(row),
     }
 

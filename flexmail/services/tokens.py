@@ -13,6 +13,7 @@ from flexmail.errors import InvalidInput, NotFound
 from flexmail.mail.address import is_safe_header
 from flexmail.mail.reference import digest
 from flexmail.models import ApiToken
+from flexmail.services import audit
 
 SCOPES = ("approvals", "settings", "mail", "status")
 _PREFIX = "flexmail_"
@@ -36,6 +37,8 @@ def create(name: str, scopes: Iterable[str], *, now: datetime) -> tuple[ApiToken
     token = ApiToken(name=name.strip(), token_digest=digest(secret), scopes=wanted, created_at=now)
     with transaction():
         db.session.add(token)
+        db.session.flush()
+        audit.record("token_created", _subject(token), proof={"scopes": wanted})
     return token, secret
 
 
@@ -68,5 +71,11 @@ def revoke(token_id: int, *, now: datetime) -> ApiToken:
         token = db.session.get(ApiToken, token_id)
         if token is None:
             raise NotFound(f"There is no token {token_id}.")
-        token.revoked_at = token.revoked_at or now
+        if token.revoked_at is None:
+            token.revoked_at = now
+            audit.record("token_revoked", _subject(token))
     return token
+
+
+def _subject(token: ApiToken) -> str:
+    return f"token {token.id} ({token.name})"

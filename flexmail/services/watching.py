@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from flexmail.db import db
 from flexmail.errors import FlexmailError
-from flexmail.services import channels, inbox, settings
+from flexmail.services import channels, inbox, installation, settings
 from flexmail.transport.imap import Folder, open_folder
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,11 @@ def watch(process: Callable[[datetime], bool], keep_going: Callable[[], bool]) -
     now = datetime.now(UTC)
     revision, name = row.revision, row.email_reply_folder or "INBOX"
     paused = channels.is_paused(inbox.CHANNEL, revision=revision, now=now)
-    if paused or not (row.process_as_they_arrive and row.enable_email_approval):
+    if (
+        paused
+        or installation.objection()
+        or not (row.process_as_they_arrive and row.enable_email_approval)
+    ):
         return
     until = now + timedelta(seconds=REARM_SECONDS)
 

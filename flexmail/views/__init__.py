@@ -14,6 +14,7 @@ from flexmail.views import (
     account,
     api,
     approvals,
+    audit,
     auth,
     display,
     errors,
@@ -25,7 +26,7 @@ from flexmail.views import (
     users,
 )
 
-PAGES = (auth, status, settings, approvals, replies, outbox, users, account)
+PAGES = (auth, status, settings, approvals, replies, outbox, users, audit, account)
 
 
 class RowId(IntegerConverter):

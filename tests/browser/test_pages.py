@@ -24,6 +24,7 @@ PAGES = (
     "/replies/explain",
     "/outbox",
     "/users",
+    "/audit",
     "/users/2",
     "/users/new",
     "/account",

@@ -76,12 +76,20 @@ class OpenApprovalsSchema(Schema):
     pending = fields.Integer(required=True)
 
 
+class InstallationSchema(Schema):
+    """Whether this flexmail may read and send, or the database belongs to another one."""
+
+    ours = fields.Boolean(required=True)
+    reason = fields.String(required=True, metadata={"description": "Why not, and what to do."})
+
+
 class StatusSchema(Schema):
     """The state of every part."""
 
     reply_processing = fields.Nested(ReplyProcessingSchema, required=True)
     outbox = fields.Nested(OutboxSchema, required=True)
     approvals = fields.Nested(OpenApprovalsSchema, required=True)
+    installation = fields.Nested(InstallationSchema, required=True)
     warnings = fields.List(
         fields.String(), required=True, metadata={"description": "What an admin should mend."}
     )
