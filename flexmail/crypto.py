@@ -57,6 +57,14 @@ class KeyRing:
                 " (FLEXMAIL_ENCRYPTION_KEYS or instance/encryption.key), or type the secret anew."
             ) from error
 
+    def opens(self, sealed: bytes) -> bool:
+        """Tell whether a key of the ring opens it."""
+        try:
+            self.open(sealed)
+        except SecretUnreadable:
+            return False
+        return True
+
     def rotate(self, sealed: bytes) -> bytes:
         """Return the same secret sealed with the newest key."""
         return self.seal(self.open(sealed))

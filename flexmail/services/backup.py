@@ -41,11 +41,21 @@ def make(target: Path) -> int:
     return size
 
 
-def restore(source: Path, *, now: datetime, force: bool = False) -> Path:
+def restore(
+    source: Path,
+    *,
+    now: datetime,
+    force: bool = False,
+    patience_seconds: float = _PATIENCE_SECONDS,
+) -> Path:
     """Put a copy back and claim it; return where the database before is kept.
 
+    Args:
+        force: even while jobs seem to run.
+        patience_seconds: how long to wait for whoever writes right now.
+
     Raises:
-        Conflict: the database is not SQLite, or jobs run on it.
+        Conflict: the database is not SQLite, jobs run on it, or it is busy.
         InvalidInput: the file is no sound database of flexmail.
     """
     live = _database()
@@ -61,10 +71,7 @@ def restore(source: Path, *, now: datetime, force: bool = False) -> Path:
             _place(live, before)
         db.session.remove()
         db.engine.dispose()
-        with closing(sqlite3.connect(live, timeout=_PATIENCE_SECONDS)) as own:
-            own.execute("BEGIN IMMEDIATE")  # SQLite's copying would wait for ever for a lock
-            own.rollback()
-            _copy(fresh, own)
+        _replace(live, fresh, patience_seconds)
     with transaction():
         row = db.session.get_one(Installation, 1)
         installation.take_over(row, now=now, fences=fences, approval_id=last)
@@ -115,16 +122,32 @@ def _prepare(source: Path, fresh: Path, now: datetime) -> None:
         raise InvalidInput(f"{source} cannot be restored. {error}") from error
 
 
+def _replace(live: Path, fresh: Path, patience_seconds: float) -> None:
+    """Replace the content of the database, in one transaction for all who have it open."""
+    try:
+        with closing(sqlite3.connect(live, timeout=patience_seconds)) as own:
+            own.execute("BEGIN IMMEDIATE")  # SQLite's copying would wait for ever for a lock
+            own.rollback()
+            _copy(fresh, own)
+    except sqlite3.Error as error:
+        raise Conflict(f"The database cannot be replaced right now: {error}.") from error
+
+
 def _place(live: Path, target: Path) -> int:
     """Write a sound copy beside its place, then move it there."""
     with _private(target) as fresh:
-        with closing(sqlite3.connect(fresh, isolation_level=None)) as copy:
-            _copy(live, copy)
-            copy.execute("PRAGMA journal_mode=DELETE")  # one file, whoever opens it
-        with fresh.open("rb") as file:
-            os.fsync(file.fileno())
+        try:
+            with closing(sqlite3.connect(fresh, isolation_level=None)) as copy:
+                _copy(live, copy)
+                copy.execute("PRAGMA journal_mode=DELETE")  # one file, whoever opens it
+        except sqlite3.Error as error:
+            raise InvalidInput(f"{target} cannot be written: {error}.") from error
         size = fresh.stat().st_size
         fresh.replace(target)
+    for path in (target, target.absolute().parent):
+        number = os.open(path, os.O_RDONLY)
+        os.fsync(number)
+        os.close(number)
     return size
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from flexmail.crypto import key_ring
 from flexmail.db import db
 from flexmail.models import Approval, Channel, EmailSettings
 from flexmail.services import (
@@ -80,6 +81,13 @@ def _warnings(row: EmailSettings) -> list[str]:
     warnings = []
     if not row.smtp_host_name:
         warnings.append("E-mail is not set up yet: fill in the email settings.")
+    for name in settings.SECRETS:
+        sealed = getattr(row, f"sealed_{name}")
+        if sealed and not key_ring().opens(sealed):
+            warnings.append(
+                f"No encryption key opens the stored {name}: put the lost key back, or type it anew"
+                " under email settings."
+            )
     lost = bounces.undelivered()
     if lost:
         warnings.append(

@@ -272,6 +272,7 @@ def expire() -> None:
 
 
 def guess() -> None:
+    accounts.set_password(BOB, PASSWORD)
     for _ in range(sign_in.MAX_FAILURES + 2):
         with pytest.raises((InvalidInput, Conflict)):
             sign_in.sign_in(BOB, "wrong", remote_address="192.0.2.7", now=NOW)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from flexmail import create_app
 from flexmail.crypto import key_store
 from flexmail.db import db
 from flexmail.demo.mailserver import MailServer
@@ -96,12 +97,12 @@ def test_a_backup_made_while_others_write_is_of_one_moment(people: Flask, tmp_pa
     writing.start()
     try:
         assert written.wait(30)
-        for number in range(5):
+        for number in range(2):
             backup.make(tmp_path / f"{number}.db")
     finally:
         enough.set()
         writing.join()
-    backup.restore(tmp_path / "4.db", now=NOW)
+    backup.restore(tmp_path / "1.db", now=NOW)
     assert audit_check.verify().fault == ""
 
 
@@ -222,6 +223,37 @@ def test_a_restore_waits_until_the_jobs_are_stopped(
     assert settings.load().revision == 1
     backup.restore(tmp_path / "copy.db", now=NOW, force=True)
     assert settings.load().revision == 0
+
+
+def test_a_database_that_somebody_writes_to_is_left_as_it_is(people: Flask, tmp_path: Path) -> None:
+    backup.make(tmp_path / "copy.db")
+    set_up()
+    live = Path(people.instance_path, "flexmail.db")
+    with closing(sqlite3.connect(live, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Conflict, match="locked"):
+            backup.restore(tmp_path / "copy.db", now=NOW, patience_seconds=0.05)
+    assert settings.load().revision == 1
+    assert installation.objection() == ""
+
+
+def test_whoever_has_the_database_open_sees_what_was_restored(
+    people: Flask, tmp_path: Path
+) -> None:
+    backup.make(tmp_path / "copy.db")
+    set_up()
+    running = create_app({"TESTING": True})
+    with running.app_context():
+        assert settings.load().revision == 1
+        opened = db.session.connection()  # it reads the old state all the while
+        with people.app_context():
+            backup.restore(tmp_path / "copy.db", now=NOW)
+        assert not opened.closed
+        db.session.rollback()
+        assert settings.load().revision == 0
+        set_up()
+    assert settings.load().revision == 1
+    assert audit_check.verify().fault == ""
 
 
 def harmed(kind: str, folder: Path) -> Path:

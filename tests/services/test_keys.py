@@ -16,7 +16,7 @@ from flexmail import create_app
 from flexmail.crypto import KeyRing, key_ring, key_store
 from flexmail.db import Base, UtcDateTime, db, transaction
 from flexmail.errors import Conflict, SecretUnreadable
-from flexmail.services import audit_check, delivery, keys, settings
+from flexmail.services import audit_check, delivery, keys, settings, status
 from flexmail.services.keys import Rotation
 from tests.conftest import NOW
 from tests.services.stage import SECRET, ask, locked_database, set_up
@@ -153,8 +153,11 @@ def test_a_wrong_key_loses_nothing_and_leaves_everything_else_usable(people: Fla
     row = settings.load()
     assert row.email_reply_process_interval == 9
     assert settings.secret_status(row)["smtp_password"] == "set"
+    (warning,) = status.overview(now=NOW)["warnings"]
+    assert warning.startswith("No encryption key opens the stored smtp_password")
     set_up(smtp_password=SECRET)
     assert settings.smtp_account(settings.load()).password == SECRET
+    assert status.overview(now=NOW)["warnings"] == []
     assert keys.unreadable() == 1  # the mail
     key_store().replace([*key_store().read(), *right])
     assert keys.unreadable() == 0
