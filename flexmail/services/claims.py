@@ -20,6 +20,7 @@ from flexmail.services import installation
 
 BATCH = 30
 CLAIM = timedelta(minutes=5)
+_ORDER = OutboxMail.attempts, OutboxMail.retry_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,12 @@ def claim(
         at_once: whatever the retry time.
         already: ids to leave out.
 
-    Raises:
-        OwnershipLost: another flexmail claimed the database.
+    Returns:
+        Nothing when another flexmail claimed the database.
     """
     with transaction():
-        installation.stand_firm()
+        if installation.objection(lock=True):
+            return []
         due = (
             select(OutboxMail.id)
             .where(_due(due_at, at_once), OutboxMail.id.not_in(already))
@@ -80,13 +82,7 @@ def claim(
                 claimed_until=now + CLAIM,
                 attempts=OutboxMail.attempts + 1,
             )
-            .returning(
-                OutboxMail.attempts,
-                OutboxMail.retry_at,
-                OutboxMail.id,
-                OutboxMail.recipient,
-                OutboxMail.sealed_content,
-            )
+            .returning(*_ORDER, OutboxMail.id, OutboxMail.recipient, OutboxMail.sealed_content)
             .execution_options(synchronize_session=False)
         )
         found = sorted(db.session.execute(claim).all())

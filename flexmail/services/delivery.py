@@ -19,13 +19,7 @@ from datetime import datetime, timedelta
 
 from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
-from flexmail.errors import (
-    FlexmailError,
-    MailServerError,
-    OwnershipLost,
-    Refused,
-    SecretUnreadable,
-)
+from flexmail.errors import FlexmailError, MailServerError, Refused, SecretUnreadable
 from flexmail.mail.address import parse_mailbox
 from flexmail.services import channels, claims, installation, pace, settings
 from flexmail.services.claims import Claimed
@@ -78,9 +72,6 @@ def deliver_due(
         sender = parse_mailbox(row.smtp_from_address).addr_spec
         db.session.rollback()  # no transaction is open while the network is used
         run.send_all(account, sender)
-    except OwnershipLost as error:
-        report.error = str(error)
-        run.count(report)
     except FlexmailError as error:
         log.warning("outbox: %s", error)
         report.error = channels.explain(error)

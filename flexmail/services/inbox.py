@@ -49,15 +49,8 @@ def process_replies(
     report = Report(at=now)
     began = time.monotonic()
     row = settings.load()
-    if not row.enable_email_approval:
-        report.error = "Email approval is off: nothing was read and nothing deleted."
-        return report
-    if reason := installation.objection():
-        log.warning("replies: %s", reason)
-        report.error = reason
-        return report
-    if not at_once and channels.is_paused(CHANNEL, revision=row.revision, now=now):
-        report.error = "Waiting after a failure: see the status page."
+    report.error = _objection(row, now, at_once=at_once)
+    if report.error:
         return report
     with leases.hold(LEASE, now=now, seconds=LEASE_SECONDS) as fence:
         if fence is None:
@@ -74,6 +67,17 @@ def process_replies(
         with transaction():
             channels.finished(CHANNEL, summary_of(report))
     return report
+
+
+def _objection(row: EmailSettings, now: datetime, *, at_once: bool) -> str:
+    if not row.enable_email_approval:
+        return "Email approval is off: nothing was read and nothing deleted."
+    if reason := installation.objection():
+        log.warning("replies: %s", reason)
+        return reason
+    if not at_once and channels.is_paused(CHANNEL, revision=row.revision, now=now):
+        return "Waiting after a failure: see the status page."
+    return ""
 
 
 def summary_of(report: Report) -> dict[str, object]:

@@ -57,9 +57,15 @@ def own_mark() -> str:
     return str(current_app.config["INSTALLATION_MARK"])
 
 
-def objection() -> str:
-    """Return why nothing may be read or sent from here, "" when it may."""
-    return "" if _stored_mark() == own_mark() else _ELSEWHERE
+def objection(*, lock: bool = False) -> str:
+    """Return why nothing may be read or sent from here, "" when it may.
+
+    Args:
+        lock: inside a write transaction, keep it so until the commit.
+    """
+    mark = select(Installation.mark).where(Installation.id == 1)
+    stored = db.session.scalar(mark.with_for_update() if lock else mark)
+    return "" if stored == own_mark() else _ELSEWHERE
 
 
 def stand_firm() -> None:
@@ -68,8 +74,8 @@ def stand_firm() -> None:
     Raises:
         OwnershipLost: what was not committed must not be.
     """
-    if _stored_mark(lock=True) != own_mark():
-        raise OwnershipLost(_ELSEWHERE)
+    if reason := objection(lock=True):
+        raise OwnershipLost(reason)
 
 
 def claim(*, now: datetime) -> bool:
@@ -134,8 +140,3 @@ def webhook_secret() -> str:
         fresh = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
         row.sealed_webhook_secret = key_ring().seal(fresh)
     return key_ring().open(row.sealed_webhook_secret).decode()
-
-
-def _stored_mark(*, lock: bool = False) -> str | None:
-    wanted = select(Installation.mark).where(Installation.id == 1)
-    return db.session.scalar(wanted.with_for_update() if lock else wanted)
