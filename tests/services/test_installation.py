@@ -102,6 +102,28 @@ def test_a_run_that_lost_the_database_commits_nothing_more(people: Flask) -> Non
         reply_run.stand_firm(run)
 
 
+def test_a_run_under_way_stops_when_the_database_is_claimed_elsewhere(
+    people: Flask, server: MailServer
+) -> None:
+    connect(server)
+    request = ask()
+    server.deliver(APPROVALS, reply(request))
+    asked: list[bool] = []
+
+    def claimed_meanwhile() -> bool:
+        if not asked:
+            claim_elsewhere()
+        asked.append(True)
+        return True
+
+    report = inbox.process_replies(now=NOW, at_once=True, keep_going=claimed_meanwhile)
+    assert asked
+    assert "belongs to another flexmail" in report.error
+    assert report.looked_at == 0
+    assert approvals.get(request.approval_id).status == "pending"
+    assert len(server.mailbox(APPROVALS)) == 1
+
+
 def test_no_mail_is_claimed_for_sending_once_the_database_is_lost(people: Flask) -> None:
     set_up()
     ask()
