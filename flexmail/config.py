@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
 from pathlib import Path
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cryptography.fernet import Fernet
@@ -22,6 +21,7 @@ from flask import Flask
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from flexmail.addresses import base_url, hosts_and_ports
 from flexmail.errors import ConfigError
 
 PREFIX = "FLEXMAIL_"
@@ -56,6 +56,7 @@ def configure(app: Flask, overrides: Mapping[str, object] | None = None) -> None
         TRUSTED_PROXIES=0,
         LONG_POLLS=2,
         TIMEZONE="UTC",
+        CALLBACK_ALLOWED_HOSTS="",
         SESSION_COOKIE_NAME="flexmail_session",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -135,8 +136,10 @@ def _check(app: Flask) -> None:
         if type(app.config[name]) is not int or not least <= app.config[name] <= most:
             raise ConfigError(f"FLEXMAIL_{name}: give a whole number from {least} to {most}.")
     time_zone(str(app.config["TIMEZONE"]))
+    listed = app.config["CALLBACK_ALLOWED_HOSTS"]
+    app.config["CALLBACK_ALLOWED_HOSTS"] = hosts_and_ports(str(listed or ""))
     _check_database(str(app.config["SQLALCHEMY_DATABASE_URI"]))
-    app.config["BASE_URL"] = _base_url(str(app.config["BASE_URL"] or "").rstrip("/"))
+    app.config["BASE_URL"] = base_url(str(app.config["BASE_URL"] or "").rstrip("/"))
 
 
 def _check_mark(mark: str) -> None:
@@ -161,19 +164,6 @@ def _check_database(address: str) -> None:
         raise ConfigError(
             f"FLEXMAIL_SQLALCHEMY_DATABASE_URI: there is no folder {folder}: make it first."
         )
-
-
-def _base_url(given: str) -> str:
-    try:
-        parts = urlsplit(given)
-        wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.query
-    except ValueError:
-        wrong = True
-    if given and wrong:
-        raise ConfigError(
-            f"FLEXMAIL_BASE_URL: {given!r} is no address. Give one like https://flexmail.corp."
-        )
-    return given
 
 
 def time_zone(name: str) -> tzinfo:

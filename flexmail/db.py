@@ -2,7 +2,7 @@
 
 SQLite runs in WAL mode with `synchronous=FULL`: a mail is deleted from the server only after a
 commit, so a commit has to survive a power cut. Every write goes through `transaction()`; no network
-call may happen inside one.
+call may happen inside one. Notes that need to survive this process, but no power cut, say so.
 """
 
 from __future__ import annotations
@@ -82,11 +82,15 @@ def init_app(app: Flask) -> None:
 
 
 @contextmanager
-def transaction() -> Iterator[None]:
+def transaction(*, durable: bool = True) -> Iterator[None]:
     """One write transaction on `db.session`: committed at the end, rolled back on any exception.
 
     It begins afresh, so that everything read inside belongs to one moment, and on SQLite it takes
     the write lock at once: a reader that turns writer later can be refused without any waiting.
+
+    Args:
+        durable: False for what may be forgotten in a power cut, and only there: the commit waits
+            for no disk. A durable commit takes along all those before it.
     """
     session = db.session()
     if session.new or session.dirty or session.deleted or session.info.get("writing"):
@@ -94,9 +98,15 @@ def transaction() -> Iterator[None]:
     session.rollback()
     session.info["writing"], session.info["at_end"] = True, []
     try:
-        session.connection(execution_options={"sqlite_begin": "BEGIN IMMEDIATE"})
+        connection = session.connection(
+            execution_options={"sqlite_begin": "BEGIN IMMEDIATE", "durable": durable}
+        )
+        if not durable and connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
         yield
-        _finish(session.info["at_end"])
+        left_to_do = session.info["at_end"]
+        for work in dict.fromkeys(work for work, _item in left_to_do):
+            work([item for worker, item in left_to_do if worker is work])
         session.commit()
     except BaseException:
         session.rollback()
@@ -125,14 +135,6 @@ def at_end(work: Callable[[list[Item]], None], item: Item) -> None:
     db.session.info["at_end"].append((work, item))
 
 
-def _finish(left_to_do: list[tuple[Callable[[list[Any]], None], Any]]) -> None:
-    items: dict[Callable[[list[Any]], None], list[Any]] = {}
-    for work, item in left_to_do:
-        items.setdefault(work, []).append(item)
-    for work, given in items.items():
-        work(given)
-
-
 def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -144,7 +146,12 @@ def _prepare_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+        options = connection.get_execution_options()
+        synchronous = "FULL" if options.get("durable", True) else "NORMAL"
+        if connection.info.get("synchronous", "FULL") != synchronous:
+            connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+            connection.info["synchronous"] = synchronous  # as long as this connection lives
+        connection.exec_driver_sql(options.get("sqlite_begin", "BEGIN"))
 
 
 def _upgrade(app: Flask) -> None:
@@ -177,10 +184,10 @@ def upgrade_file(path: Path) -> None:
     try:
         with engine.connect() as connection:
             revision = MigrationContext.configure(connection).get_current_revision()
-        known = {script.revision for script in ScriptDirectory(MIGRATIONS).walk_revisions()}
         if revision is None:
             raise ConfigError("It is no database of flexmail.")
-        if revision not in known:
+        scripts = ScriptDirectory(MIGRATIONS).walk_revisions()
+        if revision not in {script.revision for script in scripts}:
             raise ConfigError(f"A newer flexmail made it (revision {revision}): install that one.")
         command.upgrade(config, "head")
     finally:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from flexmail.db import db
 from flexmail.services import (
     accounts,
+    announcing,
     apart,
     approvals,
     audit,
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS = 9.0
 TICK_SECONDS = 1.0
 OUTBOX_SECONDS = 2
+CALLBACK_SECONDS = 2
 EXPIRY_SECONDS = 15
 HOUSEKEEPING_SECONDS = 3600
 WATCH_SECONDS = 2
@@ -179,6 +181,7 @@ class JobOwner:
         )
         for service, seconds in (
             (self._deliver, OUTBOX_SECONDS),
+            (self._announce, CALLBACK_SECONDS),
             (self._expire, EXPIRY_SECONDS),
             (self._keep_house, HOUSEKEEPING_SECONDS),
             (self._watch, WATCH_SECONDS),
@@ -226,6 +229,9 @@ class JobOwner:
 
     def _deliver(self, now: datetime) -> None:
         delivery.deliver_due(now=now, keep_going=self.owns)
+
+    def _announce(self, now: datetime) -> None:
+        announcing.announce_due(now=now, keep_going=self.owns)
 
     def _expire(self, now: datetime) -> None:
         approvals.expire_due(now=now)

@@ -37,6 +37,16 @@ class Peer:
         """Tell whether the client says something before it is answered."""
         return bool(select.select([self._sock], [], [], within_seconds)[0])
 
+    def read(self, size: int) -> bytes:
+        """Return so many bytes; raise OSError when the client is gone before."""
+        data = bytearray()
+        while len(data) < size:
+            chunk = self._sock.recv(size - len(data))
+            if not chunk:
+                raise ConnectionResetError
+            data += chunk
+        return bytes(data)
+
     def send_slowly(self, data: bytes, *, size: int = 7, every_seconds: float = 0.0) -> None:
         """Send in small segments, with pauses between them."""
         for start in range(0, len(data), size):

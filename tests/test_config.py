@@ -294,6 +294,39 @@ def test_a_value_that_cannot_be_used_stops_the_start_by_name(
         create_app()
 
 
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("", set()),
+        ("ci.corp:8443", {("ci.corp", 8443)}),
+        (
+            " CI.corp:80, 10.1.2.3:8080 ,[fd00::1]:443,",
+            {("ci.corp", 80), ("10.1.2.3", 8080), ("fd00::1", 443)},
+        ),
+    ],
+)
+def test_hosts_that_may_be_called_inside_are_a_comma_list(
+    given: str, found: set[tuple[str, int]], instance: Path
+) -> None:
+    assert create_app({"CALLBACK_ALLOWED_HOSTS": given}).config["CALLBACK_ALLOWED_HOSTS"] == found
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("ci.corp", "ci.corp:", ":80", "ci.corp:0", "ci.corp:99999", "ci.corp:x", "8080"),
+        *("http://ci.corp:80", "ada@ci.corp:80", "ci.corp:80/hook", "good.corp:80,bad"),
+        *("ci corp:80", "[fd00::1:80", "bücher.corp:80"),
+    ],
+)
+def test_a_host_without_its_port_stops_the_start_by_name(
+    given: str, instance: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEXMAIL_CALLBACK_ALLOWED_HOSTS", given)
+    with pytest.raises(ConfigError, match=r"^FLEXMAIL_CALLBACK_ALLOWED_HOSTS: .*host:port"):
+        create_app()
+
+
 def test_the_mark_of_the_installation_is_made_once_for_the_owner_alone(instance: Path) -> None:
     first, second = (create_app().config["INSTALLATION_MARK"] for _ in range(2))
     path = instance / "installation.mark"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -12,8 +14,10 @@ from flask import Flask
 from flexmail import cli, demo
 from flexmail.forms import EmailSettingsForm
 from flexmail.models import OUTCOMES
+from flexmail.services import webhook_secrets
 from flexmail.services.approval_requests import NewApproval
 from flexmail.services.tokens import SCOPES
+from flexmail.transport.webhook import signed
 
 ROOT = Path(__file__).parents[1]
 DOCS = {path.name: path.read_text() for path in [*ROOT.glob("docs/*.md"), ROOT / "README.md"]}
@@ -66,7 +70,7 @@ def test_every_command_stands_in_the_operations_guide() -> None:
 def test_every_command_in_the_docs_exists() -> None:
     known = {path.strip() for path in _paths(commands(), "")} | {"db upgrade"}
     for name, text in DOCS.items():
-        for first, second in re.findall(r"flexmail (\w+)(?: (\w+))?", text):
+        for first, second in re.findall(r"flexmail (\w+)(?: (\w[\w-]*))?", text):
             if first in {path.split()[0] for path in known}:
                 assert first in known or f"{first} {second}" in known, f"{name}: {first} {second}"
 
@@ -83,6 +87,7 @@ def test_every_command_in_the_docs_exists() -> None:
         "TIMEZONE",
         "TRUSTED_PROXIES",
         "LONG_POLLS",
+        "CALLBACK_ALLOWED_HOSTS",
     ],
 )
 def test_every_environment_variable_stands_in_the_operations_guide(name: str) -> None:
@@ -103,6 +108,22 @@ def test_every_key_of_an_approval_stands_in_the_api_guide() -> None:
     keys = NewApproval.__dataclass_fields__
     assert [key for key in keys if f"`{key}`" not in DOCS["api.md"]] == []
     assert [scope for scope in SCOPES if f"`{scope}`" not in DOCS["api.md"]] == []
+
+
+def test_the_example_that_verifies_a_callback_works() -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", DOCS["api.md"], re.S)
+    namespace: dict[str, Any] = {}
+    exec(example, namespace)  # noqa: S102 (it is our own)
+    secret, now = webhook_secrets.new(), datetime.now(UTC)
+    body = b'{"type":"approval.decided","data":{"id":1}}'
+    headers = signed("msg_1", body, secret=secret, at=now)
+    verified = namespace["verified"]
+    assert verified(body, headers, secret)["data"] == {"id": 1}
+    old = signed("msg_1", body, secret=secret, at=now - timedelta(minutes=6))
+    others = signed("msg_1", body, secret=webhook_secrets.new(), at=now)
+    for changed, given in ((body + b" ", headers), (body, old), (body, others)):
+        with pytest.raises(ValueError, match=r"signature|old"):
+            verified(changed, given, secret)
 
 
 def test_links_between_the_docs_lead_somewhere() -> None:

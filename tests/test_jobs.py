@@ -22,11 +22,23 @@ from flexmail.db import db, transaction
 from flexmail.demo.mailserver import MailServer
 from flexmail.forms import values_from
 from flexmail.models import Channel, Lease
-from flexmail.services import channels, inbox, leases, settings, sign_in, status
+from flexmail.services import (
+    approvals,
+    callbacks,
+    channels,
+    inbox,
+    leases,
+    settings,
+    sign_in,
+    status,
+)
 from flexmail.services.reply_run import LEASE
 from tests.conftest import Cast
 from tests.fixtures_servers import EMBEDDED_USERS
+from tests.hook import TAKEN, Hook
+from tests.rogue import Peer
 from tests.servers import PASSWORD
+from tests.services import stage
 from tests.story.waiting import wait_for
 
 TICK = jobs.TICK_SECONDS
@@ -330,3 +342,42 @@ def test_no_set_up_link_is_logged_when_there_is_an_account(
     wait_for(lambda: "owned here now" in caplog.text, seconds=5, what="it owns")
     owner.stop()
     assert "/setup/" not in caplog.text
+
+
+def callbacks_that_are(state: str) -> int:
+    db.session.rollback()
+    return callbacks.counts()[state]
+
+
+def test_the_owner_tells_programs_of_decisions_within_seconds(
+    approval_on: MailServer, app: Flask, new_owner: Callable[[], jobs.JobOwner]
+) -> None:
+    with Hook() as hook, app.app_context():
+        app.config["CALLBACK_ALLOWED_HOSTS"] = frozenset({(hook.host, hook.port)})
+        request = stage.ask(stage.BOB, now=datetime.now(UTC), callback_url=hook.url)
+        new_owner()
+        approvals.cancel(request.approval_id, now=datetime.now(UTC))
+        wait_for(lambda: hook.heard, seconds=20, what="the callback")
+        wait_for(lambda: callbacks_that_are("sent"), seconds=5, what="its note")
+
+
+def test_stopping_waits_for_no_more_than_the_call_under_way(
+    approval_on: MailServer, app: Flask, new_owner: Callable[[], jobs.JobOwner]
+) -> None:
+    with Hook() as hook, app.app_context():
+        app.config["CALLBACK_ALLOWED_HOSTS"] = frozenset({(hook.host, hook.port)})
+        owner = new_owner()
+        wait_for(owner.owns, seconds=5, what="it owns")
+
+        def stop_meanwhile(peer: Peer) -> None:
+            threading.Thread(target=owner.stop, daemon=True).start()
+            wait_for(lambda: not owner.owns(), seconds=5, what="it stops")
+            peer.send(TAKEN)
+
+        hook.answer = stop_meanwhile
+        for _ in range(3):
+            request = stage.ask(stage.BOB, now=datetime.now(UTC), callback_url=hook.url)
+            approvals.cancel(request.approval_id, now=datetime.now(UTC))
+        wait_for(lambda: callbacks_that_are("sent"), seconds=20, what="the call is noted")
+        wait_for(lambda: not callbacks_that_are("sending"), seconds=5, what="the rest is free")
+        assert len(hook.heard) == callbacks_that_are("sent")

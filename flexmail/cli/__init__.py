@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 from flexmail.cli import (
     approvals,
     audit,
+    callbacks,
     console,
     copies,
     database,
@@ -38,6 +39,7 @@ GROUPS = (
     audit.group,
     copies.backup,
     copies.restore,
+    callbacks.group,
     database.group,
     keys.group,
     outbox.group,

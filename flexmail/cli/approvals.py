@@ -41,6 +41,7 @@ _STATUSES = ("pending", *FINAL_STATUSES)
     show_default=True,
     help="With reject_only, the page alone approves.",
 )
+@click.option("--callback-url", default="", help="Where the final approval is sent; https.")
 @click.option(
     "--wait",
     "seconds",
@@ -95,6 +96,8 @@ def show(approval_id: int, as_json: bool) -> None:
     console.say(f"approvers: {', '.join(shape['approvers'])}")
     for mail in shape["deliveries"]:
         console.say(f"mail to {mail['to']}: {_arrival(mail)}")
+    if shape["callback_url"]:
+        console.say(f"callback to {shape['callback_url']}: {_told(shape['callback'])}")
 
 
 @group.command("list")
@@ -122,6 +125,14 @@ def list_approvals(status: str | None, cursor: str | None, limit: int, as_json: 
 def cancel(approval_id: int, as_json: bool) -> None:
     """Cancel a pending approval."""
     _tell(approval_shape(approvals.cancel(approval_id, now=datetime.now(UTC))), as_json)
+
+
+def _told(callback: Shape | None) -> str:
+    if callback is None:
+        return "once it is final"
+    when = callback["sent_at"] or callback["retry_at"]
+    what = f"{callback['state']}, {when}" if when else callback["state"]
+    return f"{what}: {callback['answer']}" if callback["answer"] else what
 
 
 def _arrival(mail: Shape) -> str:

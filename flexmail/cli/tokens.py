@@ -8,7 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from flexmail.cli import console
-from flexmail.services import tokens
+from flexmail.services import tokens, webhook_secrets
 from flexmail.services.shapes import list_shape, token_shape
 
 group = AppGroup("tokens", help="Keys that programs use for the API.")
@@ -26,13 +26,29 @@ group = AppGroup("tokens", help="Keys that programs use for the API.")
 )
 @console.json_option
 def create(name: str, scopes: tuple[str, ...], as_json: bool) -> None:
-    """Make a token and print it, this once."""
-    token, secret = tokens.create(name, scopes, now=datetime.now(UTC))
+    """Make a token and print it, this once, and the secret that signs its callbacks."""
+    now = datetime.now(UTC)
+    token, secret = tokens.create(name, scopes, now=now)
+    webhook_secret = webhook_secrets.of(token.id)
     if as_json:
-        console.say_json(token_shape(token) | {"token": secret})
+        console.say_json(token_shape(token) | {"token": secret, "webhook_secret": webhook_secret})
         return
     console.say(secret)
-    console.remark(f"Token {token.id} is shown this once: keep it now.")
+    console.say(webhook_secret)
+    console.remark(
+        f"Token {token.id} is shown this once, and the secret that signs its callbacks: keep both."
+    )
+
+
+@group.command("installation-secret")
+@console.json_option
+def installation_secret(as_json: bool) -> None:
+    """Print the secret that signs callbacks of approvals made without a token."""
+    secret = webhook_secrets.of_installation()
+    if as_json:
+        console.say_json({"webhook_secret": secret})
+    else:
+        console.say(secret)
 
 
 @group.command("list")

@@ -14,6 +14,7 @@ from flexmail.models.approvals import (
 )
 from flexmail.models.mail import MAIL_STATES, OUTCOMES, OutboxMail, Reply, ReplyFolder
 from flexmail.models.operations import (
+    CALLBACK_STATES,
     AuditEntry,
     Callback,
     Canary,
@@ -24,6 +25,7 @@ from flexmail.models.operations import (
 from flexmail.models.settings import EmailSettings
 
 __all__ = [
+    "CALLBACK_STATES",
     "FINAL_STATUSES",
     "MAIL_STATES",
     "OUTCOMES",

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from flexmail.db import Base, UtcDateTime
 
+CALLBACK_STATES = ("queued", "sending", "sent", "failed")
+
 
 class Lease(Base):
     """Who owns something until when; `fence` grows with every change of owner."""
@@ -74,9 +76,9 @@ class Installation(Base):
 
 
 class Callback(Base):
-    """One announcement to a program, under the same `webhook_id` on every try.
+    """One announcement to a program: the same body and `webhook_id` on every try.
 
-    States: `queued`, `sending`, `sent`, `failed`.
+    `origin` is scheme, host and port of the address: what is slow or away together.
     """
 
     __tablename__ = "callbacks"
@@ -86,6 +88,7 @@ class Callback(Base):
     approval_id: Mapped[int] = mapped_column(ForeignKey("approvals.id"), index=True)
     token_id: Mapped[int | None] = mapped_column(ForeignKey("api_tokens.id"))
     url: Mapped[str] = mapped_column(String(2000))
+    origin: Mapped[str] = mapped_column(String(300))
     body: Mapped[str] = mapped_column(Text, deferred=True)
     state: Mapped[str] = mapped_column(String(16), default="queued")
     attempts: Mapped[int] = mapped_column(default=0)

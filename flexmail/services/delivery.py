@@ -11,19 +11,19 @@ two mails in a row are met with that wish, or the connection is closed with 421,
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
-from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
-from flexmail.errors import FlexmailError, MailServerError, Refused, SecretUnreadable
+from flexmail.errors import FlexmailError, MailServerError, Refused
 from flexmail.mail.address import parse_mailbox
 from flexmail.services import channels, claims, installation, pace, settings
-from flexmail.services.claims import Claimed
-from flexmail.services.receipts import Receipt, Receipts
+from flexmail.services.batches import Batch, takes_another
+from flexmail.services.receipts import Receipts
 from flexmail.transport.smtp import SmtpAccount, SmtpSession, open_session
 
 log = logging.getLogger(__name__)
@@ -31,12 +31,6 @@ log = logging.getLogger(__name__)
 CHANNEL = "outbox"
 RUN_SECONDS = 240.0
 """Shorter than a claim, so that a mail under way is never somebody else's."""
-
-_MAIL_SECONDS = 70.0
-"""No mail is begun with less than that left: a server may take so long over one."""
-
-CLOSING = 421
-"""The server ends the connection for reasons of its own (RFC 5321, section 3.8)."""
 
 
 @dataclass(slots=True)
@@ -92,6 +86,7 @@ class _Run:
     at_once: bool
     keep_going: Callable[[], bool]
     receipts: Receipts = field(default_factory=Receipts)
+    size: int = 0
     held_back: bool = False
     over: bool = False
     _began: float = field(default_factory=time.monotonic)
@@ -108,7 +103,7 @@ class _Run:
         """
         while self._goes_on():
             with open_session(account, run_seconds=RUN_SECONDS) as session:
-                while self._goes_on() and _takes_another(session):
+                while self._goes_on() and takes_another(session):
                     self._send_batch(session, sender)
                 hung_up = not session.usable
             self.over |= not (self.at_once or hung_up)
@@ -121,52 +116,37 @@ class _Run:
         return not self.over
 
     def _send_batch(self, session: SmtpSession, sender: str) -> None:
-        size = pace.batch_size(CHANNEL)
-        waiting = claims.claim(
+        size = self.size = self.size or pace.batch_size(CHANNEL)
+        claimed = claims.claim(
             self.now,
             self.clock(),
             at_once=self.at_once,
             already=self.receipts.deferred,
             at_most=size,
         )
-        self.over |= not waiting
-        complaints: list[Refused | None] = []
+        batch = Batch(claimed, self.receipts, self.clock)
+        complaints: list[Refused | None] = [None]
         try:
-            while waiting and _takes_another(session) and self._may_send():
-                complaints.append(self._send_one(session, sender, waiting.pop(0)))
-                self.receipts.store_due()
-                if len(complaints) > 1 and complaints[-1] and complaints[-2]:
-                    raise complaints[-1]
+            if claimed and self._may_send():
+                with contextlib.closing(batch.send(session, sender)) as answers:
+                    for complaint in answers:
+                        if complaint and complaints[-1]:
+                            raise complaint
+                        complaints.append(complaint)
+                        if not self._may_send():
+                            break
         finally:
             self.receipts.store()
-            claims.give_back([mail.id for mail in waiting])
-        if complaints and size < claims.BATCH:
+            claims.give_back(list(batch.waiting))
+        self.over |= not claimed
+        if claimed and size < claims.BATCH:
             self._go_slowly(well=not any(complaints))
-
-    def _send_one(self, session: SmtpSession, sender: str, mail: Claimed) -> Refused | None:
-        """Try one mail; return the server's no if it asks for less mail."""
-
-        def note(answer: str, **what: bool) -> None:
-            self.receipts.add(Receipt(mail.id, self.clock(), answer, **what))
-
-        try:
-            answer = session.send(sender, mail.recipient, key_ring().open(mail.sealed_content))
-        except Refused as error:
-            note(str(error), temporary=error.temporary)
-            return error if pace.throttles(error) else None
-        except SecretUnreadable as error:
-            note(str(error), temporary=True)
-        except MailServerError as error:
-            note(str(error), temporary=True, counted=error.code != CLOSING)
-            raise
-        else:
-            note(answer, encrypted=session.encrypted)
-        return None
 
     def _go_slowly(self, *, well: bool) -> None:
         if well:
             with transaction():
                 pace.faster(CHANNEL)
+        self.size = 0
         self.held_back = True
         self.over |= not self.at_once
 
@@ -194,7 +174,3 @@ class _Run:
             channels.finished(CHANNEL, asdict(report))
             if self.held_back:
                 pace.breathe(CHANNEL, revision=self.revision, now=self.clock())
-
-
-def _takes_another(session: SmtpSession) -> bool:
-    return session.usable and session.seconds_left > _MAIL_SECONDS

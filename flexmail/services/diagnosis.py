@@ -19,7 +19,7 @@ from flexmail.mail.address import parse_mailbox
 from flexmail.mail.compose import OutgoingContent, compose
 from flexmail.services import outbox, settings
 from flexmail.services.settings import Values
-from flexmail.transport.imap import ImapAccount, open_folder
+from flexmail.transport.imap import Folder, ImapAccount, open_folder
 from flexmail.transport.smtp import SmtpAccount, open_session
 from flexmail.transport.trace import Trace
 
@@ -29,6 +29,7 @@ STEP_SECONDS = 10.0
 WHOLE_SECONDS = 28.0
 ROUND_TRIP_SECONDS = 20.0
 _PROBE_PAUSE_SECONDS = 0.5
+_COUNTS = 5
 
 
 def test_email(values: Values, *, to: str, round_trip: bool, now: datetime) -> dict[str, Any]:
@@ -60,15 +61,8 @@ def test_email(values: Values, *, to: str, round_trip: bool, now: datetime) -> d
         )
         waiting = None
         if imap:
-            reading = pool.submit(
-                _try_imap,
-                imap,
-                imap_trace,
-                str(values["email_reply_folder"]),
-                probe,
-                probe_left,
-                deadline,
-            )
+            name = str(values["email_reply_folder"])
+            reading = pool.submit(_try_imap, imap, imap_trace, name, probe, probe_left, deadline)
             waiting = reading.result()
         sending.result()
     return {
@@ -124,11 +118,21 @@ def _try_imap(
             step_seconds=STEP_SECONDS,
             run_seconds=deadline - time.monotonic(),
         ) as folder:
-            ours = folder.find_header("Message-ID", probe.message_id) if probe else []
-            waiting = folder.exists - len(ours)
+            waiting = _count_others(folder, probe) if probe else folder.exists
         if probe:
             _await_probe(account, trace, folder_name, probe, probe_left, deadline)
     return waiting
+
+
+def _count_others(folder: Folder, probe: _Message) -> int:
+    """Count without the probe, which may arrive at any moment: also during the search."""
+    ours: list[int] = []
+    for _ in range(_COUNTS):
+        seen = folder.exists
+        ours = folder.find_header("Message-ID", probe.message_id)
+        if folder.exists == seen:
+            break
+    return max(0, folder.exists - len(ours))
 
 
 def _await_probe(

@@ -7,8 +7,6 @@ somebody claims the database for it.
 
 from __future__ import annotations
 
-import base64
-import secrets
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -16,7 +14,6 @@ from flask import Flask, current_app
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.errors import OwnershipLost
 from flexmail.models import Approval, Installation, Lease
@@ -128,15 +125,3 @@ def next_approval_id() -> int | None:
     wanted = db.session.scalar(select(Installation.approval_ids_from)) or 1
     last = db.session.scalar(select(func.max(Approval.id))) or 0
     return wanted if last + 1 < wanted else None
-
-
-def webhook_secret() -> str:
-    """Return the secret that signs callbacks of approvals made without a token; made once.
-
-    Joins the caller's write transaction.
-    """
-    row = db.session.get_one(Installation, 1, with_for_update=True)
-    if row.sealed_webhook_secret is None:
-        fresh = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-        row.sealed_webhook_secret = key_ring().seal(fresh)
-    return key_ring().open(row.sealed_webhook_secret).decode()

@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, case, update
 from sqlalchemy.exc import OperationalError
 
 from flexmail.db import db, transaction
@@ -21,7 +22,7 @@ from flexmail.models import OutboxMail
 
 GIVE_UP_AFTER = timedelta(days=4)
 _RETRY_MINUTES = (1, 2, 5, 10, 15, 30)
-_AT_MOST = 30
+_AT_MOST = 100
 _SECONDS = 0.2
 _STORE_TRIES = 3
 """A database that is locked for a while is waited for: what is known to be sent is worth it."""
@@ -78,35 +79,67 @@ class Receipts:
     def _store(self) -> None:
         if not self._kept:
             return
-        states = {}
-        with transaction():
-            ids = [receipt.mail_id for receipt in self._kept]
-            wanted = select(OutboxMail).where(OutboxMail.id.in_(ids))
-            mails = {mail.id: mail for mail in db.session.scalars(wanted)}
-            for receipt in self._kept:
-                _note(mails[receipt.mail_id], receipt)
-                states[receipt.mail_id] = mails[receipt.mail_id].state
+        sent = [receipt for receipt in self._kept if receipt.encrypted is not None]
+        others = [receipt for receipt in self._kept if receipt.encrypted is None]
+        with transaction(durable=False):  # at worst they are sent once more
+            _store_sent(sent)
+            states = {receipt.mail_id: _store_refused(receipt) for receipt in others}
+        self.counts["sent"] += len(sent)
         for mail_id, state in states.items():
             self.counts[state] = self.counts.get(state, 0) + 1
             if state == "queued":
                 self.deferred.add(mail_id)
 
 
-def _note(mail: OutboxMail, receipt: Receipt) -> None:
+def _unless_bounced(column: str, value: Any) -> Any:
+    """What a report says that was quicker than the receipt stays: it knows more."""
+    stored = OutboxMail.__table__.c
+    return case((stored.bounced_at.is_(None), value), else_=stored[column])
+
+
+_SENT = (
+    update(OutboxMail.__table__)  # type: ignore[arg-type]
+    .where(OutboxMail.__table__.c.id == bindparam("mail_id"))
+    .values(
+        claimed_by=None,
+        claimed_until=None,
+        sent_at=bindparam("at"),
+        encrypted=bindparam("was_encrypted"),
+        state=_unless_bounced("state", "sent"),
+        answer=_unless_bounced("answer", bindparam("receipt")),
+        status_code=_unless_bounced("status_code", ""),
+    )
+)
+
+
+def _store_sent(receipts: list[Receipt]) -> None:
+    """Mark mails sent, all in one statement: this is what is done most."""
+    if receipts:
+        db.session.execute(
+            _SENT,
+            [
+                {
+                    "mail_id": receipt.mail_id,
+                    "at": receipt.at,
+                    "was_encrypted": receipt.encrypted,
+                    "receipt": mask(receipt.answer),
+                }
+                for receipt in receipts
+            ],
+        )
+
+
+def _store_refused(receipt: Receipt) -> str:
+    mail = db.session.get_one(OutboxMail, receipt.mail_id)
     mail.claimed_by, mail.claimed_until = None, None
     if not receipt.counted:
         mail.attempts -= 1
-    sent = receipt.encrypted is not None
-    if sent:
-        mail.sent_at, mail.encrypted = receipt.at, receipt.encrypted
-    if mail.bounced_at is not None:  # the report of this try was quicker, and knows more
-        return
-    mail.answer = mask(receipt.answer)
-    mail.status_code = "" if sent else status_code_in(receipt.answer)
-    if sent:
-        mail.state = "sent"
-    elif receipt.temporary and mail.created_at + GIVE_UP_AFTER > receipt.at:
+    if mail.bounced_at is not None:
+        return mail.state
+    mail.answer, mail.status_code = mask(receipt.answer), status_code_in(receipt.answer)
+    if receipt.temporary and mail.created_at + GIVE_UP_AFTER > receipt.at:
         minutes = _RETRY_MINUTES[max(0, min(mail.attempts, len(_RETRY_MINUTES)) - 1)]
         mail.state, mail.retry_at = "queued", receipt.at + timedelta(minutes=minutes)
     else:
         mail.state = "failed"
+    return mail.state

@@ -7,31 +7,34 @@ a password is `set` or `not set`, and texts that mail brought in show no referen
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, TypeVar
 
 from flexmail.mail.reference import mask
-from flexmail.models import (
-    ApiToken,
-    Approval,
-    AuditEntry,
-    EmailSettings,
-    OutboxMail,
-    Reply,
-    User,
-)
-from flexmail.services import bounces, settings
+from flexmail.models import ApiToken, AuditEntry, Callback, EmailSettings, OutboxMail, Reply, User
+from flexmail.services import settings
+from flexmail.services.approval_shape import approval_shape, callback_state
 from flexmail.services.inbox import Report
-from flexmail.services.moments import iso
+from flexmail.services.moments import moment_shape
 from flexmail.services.paging import Page
+
+__all__ = [
+    "Shape",
+    "approval_shape",
+    "audit_shape",
+    "callback_shape",
+    "list_shape",
+    "mail_shape",
+    "page_shape",
+    "reply_shape",
+    "reply_summary",
+    "run_shape",
+    "settings_shape",
+    "token_shape",
+    "user_shape",
+]
 
 Row = TypeVar("Row")
 Shape = dict[str, Any]
-
-
-def moment_shape(moment: datetime | None) -> str | None:
-    """Return a moment like `2026-11-02T09:00:00Z`."""
-    return None if moment is None else iso(moment)
 
 
 def page_shape(page: Page[Row], shape: Callable[[Row], Shape]) -> Shape:
@@ -42,51 +45,6 @@ def page_shape(page: Page[Row], shape: Callable[[Row], Shape]) -> Shape:
 def list_shape(items: list[Shape], next_cursor: str | None = None) -> Shape:
     """Return a list as all lists look."""
     return {"items": items, "next_cursor": next_cursor}
-
-
-def approval_shape(approval: Approval) -> Shape:
-    """Return an approval with its decisions, and how the mails that ask for it fare."""
-    return {
-        "id": approval.id,
-        "status": approval.status,
-        "title": approval.title,
-        "details": approval.details,
-        "link": approval.link,
-        "context": approval.context,
-        "submitter": approval.submitter,
-        "rule": approval.rule,
-        "comment_required": approval.comment_required,
-        "mail_decision": approval.mail_decision,
-        "approvers": [
-            approver.user.email if approver.user else f"group:{approver.group}"
-            for approver in approval.approvers
-        ],
-        "decisions": [
-            {
-                "by": decision.user.email,
-                "verdict": decision.verdict,
-                "comment": decision.comment,
-                "channel": decision.channel,
-                "at": moment_shape(decision.at),
-            }
-            for decision in approval.decisions
-        ],
-        "deliveries": [delivery_shape(mail) for mail in bounces.deliveries(approval.id)],
-        "created_at": moment_shape(approval.created_at),
-        "expires_at": moment_shape(approval.expires_at),
-        "decided_at": moment_shape(approval.decided_at),
-    }
-
-
-def delivery_shape(mail: OutboxMail) -> Shape:
-    """Return how one mail fares; `at` is when it bounced, else when it was sent, else made."""
-    return {
-        "to": mail.recipient,
-        "state": mail.state,
-        "status_code": mail.status_code,
-        "answer": mask(mail.answer or ""),
-        "at": moment_shape(mail.bounced_at or mail.sent_at or mail.created_at),
-    }
 
 
 def reply_shape(reply: Reply) -> Shape:
@@ -142,6 +100,17 @@ def mail_shape(mail: OutboxMail) -> Shape:
         "bounced_at": moment_shape(mail.bounced_at),
         "approval_id": mail.approval_id,
         "encrypted": mail.encrypted,
+    }
+
+
+def callback_shape(callback: Callback) -> Shape:
+    """Return one callback; what it carries is the approval, and its own place to look."""
+    return {
+        "id": callback.id,
+        "approval_id": callback.approval_id,
+        "url": callback.url,
+        "created_at": moment_shape(callback.created_at),
+        **callback_state(callback),
     }
 
 

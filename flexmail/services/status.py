@@ -13,6 +13,7 @@ from flexmail.db import db
 from flexmail.models import Approval, Channel, EmailSettings
 from flexmail.services import (
     bounces,
+    callbacks,
     channels,
     delivery,
     inbox,
@@ -62,6 +63,7 @@ def overview(*, now: datetime) -> dict[str, Any]:
             **_trouble(replies),
         },
         "outbox": {**outbox.counts(), **_trouble(mail_out)},
+        "callbacks": callbacks.counts(),
         "approvals": {"pending": _pending()},
         "installation": {"ours": not (reason := installation.objection()), "reason": reason},
         "warnings": _warnings(row),
@@ -93,6 +95,12 @@ def _warnings(row: EmailSettings) -> list[str]:
         warnings.append(
             f"{lost} approval mail(s) of open requests could not be delivered: whoever was to get"
             " them does not know. The outbox says why, and sends them again."
+        )
+    untold = callbacks.counts()["failed"]
+    if untold:
+        warnings.append(
+            f"{untold} callback(s) could not be delivered: those programs do not know what was"
+            " decided. The callbacks page says why, and sends them again."
         )
     in_clear = outbox.went_in_clear()
     if in_clear:

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.errors import InvalidInput, NotFound
 from flexmail.mail.address import is_safe_header
 from flexmail.mail.reference import digest
 from flexmail.models import ApiToken
-from flexmail.services import audit
+from flexmail.services import audit, webhook_secrets
 
 SCOPES = ("approvals", "settings", "mail", "status")
 _PREFIX = "flexmail_"
@@ -22,6 +23,8 @@ _USE_NOTED_EVERY = timedelta(minutes=10)
 
 def create(name: str, scopes: Iterable[str], *, now: datetime) -> tuple[ApiToken, str]:
     """Make a token and commit; return the row and the secret that is never shown again.
+
+    What signs its callbacks is made with it; `webhook_secrets.of` returns that.
 
     Raises:
         InvalidInput: no name, no scope, or a scope that does not exist.
@@ -34,7 +37,13 @@ def create(name: str, scopes: Iterable[str], *, now: datetime) -> tuple[ApiToken
     if not name.strip() or len(name) > 120 or not is_safe_header(name):
         raise InvalidInput({"name": ["Give a name of one line, 120 characters at most."]})
     secret = _PREFIX + secrets.token_urlsafe(32)
-    token = ApiToken(name=name.strip(), token_digest=digest(secret), scopes=wanted, created_at=now)
+    token = ApiToken(
+        name=name.strip(),
+        token_digest=digest(secret),
+        scopes=wanted,
+        sealed_webhook_secret=key_ring().seal(webhook_secrets.new()),
+        created_at=now,
+    )
     with transaction():
         db.session.add(token)
         db.session.flush()

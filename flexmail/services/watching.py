@@ -1,7 +1,8 @@
 """Process replies as they arrive: watch the folder with IDLE and run the reply job at once.
 
 The interval goes on besides: whatever the watcher misses, the next run finds. A server without
-IDLE, or one that is away, is asked again later.
+IDLE, or one that is away, is asked again later. A connection that died without a word (a router
+that forgot it) is noticed when IDLE is renewed, and mail that came meanwhile is read at once.
 """
 
 from __future__ import annotations
@@ -21,10 +22,20 @@ log = logging.getLogger(__name__)
 REARM_SECONDS = 28 * 60
 """Servers may end a connection that idles for 29 minutes (RFC 2177)."""
 
+RENEW_SECONDS = 3 * 60
+"""Routers forget a connection on which nothing was said for four or five minutes."""
+
+_REST_SECONDS = 60
 _LOOK_SECONDS = 1.0
 
 
-def watch(process: Callable[[datetime], bool], keep_going: Callable[[], bool]) -> None:
+def watch(
+    process: Callable[[datetime], bool],
+    keep_going: Callable[[], bool],
+    *,
+    renew_seconds: float = RENEW_SECONDS,
+    step_seconds: float = 10,
+) -> None:
     """Watch the reply folder until the settings change or the connection has to be made anew.
 
     Returns at once where no watch is asked for, or while the server is given a pause.
@@ -33,6 +44,7 @@ def watch(process: Callable[[datetime], bool], keep_going: Callable[[], bool]) -
         process: runs the reply job whenever mail is there that was not before; False means that
             another run had the folder, and is asked again.
         keep_going: asked every second; False ends the watch.
+        renew_seconds: the longest time in which nothing is said on the connection.
     """
     row = settings.load()
     now = datetime.now(UTC)
@@ -44,6 +56,7 @@ def watch(process: Callable[[datetime], bool], keep_going: Callable[[], bool]) -
         or not (row.process_as_they_arrive and row.enable_email_approval)
     ):
         return
+    failing = channels.get(inbox.CHANNEL).failing_since is not None
     until = now + timedelta(seconds=REARM_SECONDS)
 
     def goes_on() -> bool:
@@ -51,26 +64,57 @@ def watch(process: Callable[[datetime], bool], keep_going: Callable[[], bool]) -
         db.session.rollback()  # no transaction is open while the network is used
         return unchanged and keep_going() and datetime.now(UTC) < until
 
+    followed_since: datetime | None = None
     try:
         account = settings.imap_account(row)
         db.session.rollback()
-        with open_folder(account, name, readonly=True, run_seconds=REARM_SECONDS + 60) as folder:
+        with open_folder(
+            account,
+            name,
+            readonly=True,
+            step_seconds=step_seconds,
+            run_seconds=REARM_SECONDS + 60,
+        ) as folder:
             if folder.can_idle:
-                _follow(folder, process, goes_on)
+                followed_since = datetime.now(UTC)
+                # A run also tells everybody that the server is back.
+                _follow(folder, process, goes_on, renew_seconds, at_once=failing)
                 return
         log.info("replies: the server has no IDLE, only the interval counts")
         while goes_on():
             time.sleep(_LOOK_SECONDS)
     except FlexmailError as error:
         log.warning("replies: the watch ended: %s", error)
-        channels.failed(inbox.CHANNEL, error, revision=revision, now=datetime.now(UTC))
+        if followed_since is None:
+            channels.failed(inbox.CHANNEL, error, revision=revision, now=datetime.now(UTC))
+        else:
+            _recover(process, goes_on, followed_since)
 
 
 def _follow(
-    folder: Folder, process: Callable[[datetime], bool], goes_on: Callable[[], bool]
+    folder: Folder,
+    process: Callable[[datetime], bool],
+    goes_on: Callable[[], bool],
+    renew_seconds: float,
+    *,
+    at_once: bool,
 ) -> None:
-    arrived = folder.exists > 0
+    arrived = at_once or folder.exists > 0
     while goes_on():
         while arrived and goes_on() and not process(datetime.now(UTC)):
             time.sleep(_LOOK_SECONDS)
-        arrived = folder.idle(goes_on)
+        renew_at = time.monotonic() + renew_seconds
+        arrived = folder.idle(lambda: time.monotonic() < renew_at and goes_on())  # noqa: B023
+
+
+def _recover(
+    process: Callable[[datetime], bool], goes_on: Callable[[], bool], since: datetime
+) -> None:
+    """Read what came while nobody listened; a server that ends every watch soon is let rest.
+
+    The run also finds out whether the server is away, and notes it.
+    """
+    if goes_on():
+        process(datetime.now(UTC))
+    while goes_on() and datetime.now(UTC) < since + timedelta(seconds=_REST_SECONDS):
+        time.sleep(_LOOK_SECONDS)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from flexmail.errors import Unreachable
 
-Protocol = Literal["SMTP", "IMAP"]
+Protocol = Literal["SMTP", "IMAP", "HTTP"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from flexmail.transport.tls import Endpoint
 from flexmail.transport.wire import Wire
 from flexmail.transport.words import has_control, in_words
 
+_MAX_LINE = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class SmtpAccount:
@@ -93,8 +95,7 @@ class SmtpDialogue:
             )
 
     def command(self, verb: str, argument: str = "") -> tuple[int, str]:
-        with self._translated():
-            self._smtp.putcmd(verb, argument)
+        self.write(f"{verb} {argument}".rstrip().encode() + b"\r\n")
         return self._reply()
 
     def write(self, commands: bytes) -> None:
@@ -102,8 +103,19 @@ class SmtpDialogue:
 
     def reply(self) -> tuple[int, bytes]:
         """Read one reply; raises `Unreachable` when it is the server's farewell (421)."""
-        with self._translated():
-            code, raw = self._smtp.getreply()
+        lines = []
+        while True:
+            line = self.wire.readline(_MAX_LINE)
+            if not line.endswith(b"\n"):
+                self.wire.close()
+                raise ProtocolViolation(
+                    f"{self._account.endpoint} sent an answer that is too long."
+                )
+            lines.append(line[4:].strip())
+            if line[3:4] != b"-":
+                break
+        code = int(line[:3]) if line[:3].isdigit() else -1
+        raw = b"\n".join(lines)
         self._judge(code)
         if code == 421:
             self.wire.close()

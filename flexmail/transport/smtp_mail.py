@@ -7,9 +7,11 @@ matched with its command (RFC 2920). RFC 5321, RFC 1870 (SIZE), RFC 6152 (8BITMI
 
 from __future__ import annotations
 
+import contextlib
 import re
 import smtplib
 from collections.abc import Callable
+from functools import lru_cache
 
 from flexmail.errors import MailServerError, Refused
 from flexmail.transport.smtp_dialogue import SmtpDialogue
@@ -37,17 +39,27 @@ def envelope(dialogue: SmtpDialogue, sender: str, recipient: str, message: bytes
         options += " SMTPUTF8"
     if not message.isascii() and dialogue.offers("8bitmime"):
         options += " BODY=8BITMIME"
-    mail = f"MAIL FROM:{smtplib.quoteaddr(sender)}{options}\r\n"
-    return [mail.encode(), f"RCPT TO:{smtplib.quoteaddr(recipient)}\r\n".encode(), b"DATA\r\n"]
+    mail, rcpt = f"MAIL FROM:{_path(sender)}{options}\r\n", f"RCPT TO:{_path(recipient)}\r\n"
+    return [mail.encode(), rcpt.encode(), b"DATA\r\n"]
+
+
+@lru_cache
+def _path(address: str) -> str:
+    return smtplib.quoteaddr(address)
 
 
 def open_mail(
-    dialogue: SmtpDialogue, commands: list[bytes], begin_answer: Callable[[], None]
+    dialogue: SmtpDialogue,
+    commands: list[bytes],
+    begin_answer: Callable[[], None],
+    *,
+    announced: bool,
 ) -> None:
     """Have the server ready for the content.
 
     Args:
-        begin_answer: called before each reply, to bound the time it may take.
+        begin_answer: bounds the time that the next answers may take.
+        announced: the commands are out already.
 
     Raises:
         Refused: the first no; the server waits for no content any more. The connection may be
@@ -55,13 +67,13 @@ def open_mail(
     """
     at_once = dialogue.offers("pipelining")
     begin_answer()
-    if at_once:
+    if at_once and not announced:
         dialogue.write(b"".join(commands))
     refusal: Refused | None = None
     codes: list[int] = []
     for command, (what, wanted) in zip(commands, _STAGES, strict=True):
-        begin_answer()
         if not at_once:
+            begin_answer()
             dialogue.write(command)
         try:
             code, raw = dialogue.reply()
@@ -73,37 +85,36 @@ def open_mail(
         if code not in wanted and refusal is None:
             refusal = _refusal(dialogue, what, code, raw)
         if refusal is not None and not at_once:
-            raise refusal
+            break
     if refusal is not None:
-        if codes[-1] == 354:
-            begin_answer()
-            _end_without_content(dialogue, recipient_refused=codes[1] not in _STAGES[1][1])
+        begin_answer()
+        _end_without_content(dialogue, codes)
         raise refusal
 
 
-def send_content(dialogue: SmtpDialogue, message: bytes) -> str:
-    """Send the content and return the server's receipt."""
-    dialogue.write(_as_data(message))
+def end_mail(dialogue: SmtpDialogue) -> str:
+    """Read the answer to the content; return it if the mail is taken."""
     code, raw = dialogue.reply()
     if code != 250:
         raise _refusal(dialogue, "the mail", code, raw)
     return f"{code} {dialogue.say(raw)}"
 
 
-def _end_without_content(dialogue: SmtpDialogue, *, recipient_refused: bool) -> None:
-    """End a mail that nobody is to get, after a server said 354 to it all the same.
+def _end_without_content(dialogue: SmtpDialogue, codes: list[int]) -> None:
+    """End a mail that nobody is to get.
 
-    An empty mail to no recipient ends it (RFC 2920, section 3.1). One that refused the sender and
-    took the recipient might deliver the empty mail: there the connection ends.
+    A server that said 354 all the same is given an empty mail to no recipient (RFC 2920, section
+    3.1). One that refused the sender and took the recipient might deliver that: there the
+    connection ends.
     """
-    if not recipient_refused:
+    if codes[-1] == 354 and codes[1] in _STAGES[1][1]:
         dialogue.wire.close()
         return
-    try:
-        dialogue.write(b".\r\n")
-        dialogue.reply()
-    except MailServerError:
-        dialogue.wire.close()
+    with contextlib.suppress(MailServerError):
+        if codes[-1] == 354:
+            dialogue.write(b".\r\n")
+            dialogue.reply()
+        dialogue.command("RSET")
 
 
 def _refusal(dialogue: SmtpDialogue, what: str, code: int, raw: bytes) -> Refused:
@@ -111,7 +122,7 @@ def _refusal(dialogue: SmtpDialogue, what: str, code: int, raw: bytes) -> Refuse
     return Refused(text, code=code, temporary=code < 500)
 
 
-def _as_data(message: bytes) -> bytes:
+def as_data(message: bytes) -> bytes:
     """Return the content with CRLF line ends, leading dots doubled, and its end."""
     ends = message.count(b"\r\n")
     if not ends == message.count(b"\n") == message.count(b"\r"):

@@ -21,4 +21,4 @@ def in_words(answer: bytes | str, secrets: Iterable[str] = ()) -> str:
 
 def has_control(text: str) -> bool:
     """Tell whether a text holds a character that could end a line or a command."""
-    return any(unicodedata.category(char) == "Cc" for char in text)
+    return not text.isprintable() and any(unicodedata.category(char) == "Cc" for char in text)

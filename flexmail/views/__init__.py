@@ -16,6 +16,7 @@ from flexmail.views import (
     approvals,
     audit,
     auth,
+    callbacks,
     display,
     errors,
     headers,
@@ -26,7 +27,7 @@ from flexmail.views import (
     users,
 )
 
-PAGES = (auth, status, settings, approvals, replies, outbox, users, audit, account)
+PAGES = (auth, status, settings, approvals, replies, outbox, callbacks, users, audit, account)
 
 
 class RowId(IntegerConverter):

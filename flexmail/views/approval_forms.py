@@ -50,6 +50,11 @@ class NewApprovalForm(FlaskForm):
         default="allow",
         description="The second choice keeps approving to the page.",
     )
+    callback_url = fields.text(
+        "Callback URL",
+        "Where a program is told of the decision: https://… May be empty.",
+        type="url",
+    )
     comment_required = BooleanField(
         "Rejecting needs a comment", description="A bare reject is then sent back as unclear."
     )

@@ -10,7 +10,7 @@ from wtforms import SelectChoice
 
 from flexmail.errors import Conflict, InvalidInput
 from flexmail.models import FINAL_STATUSES
-from flexmail.services import accounts, approval_requests, approvals, approvers, bounces
+from flexmail.services import accounts, approval_requests, approvals, approvers, bounces, callbacks
 from flexmail.views import fields
 from flexmail.views.access import signed_in, viewer
 from flexmail.views.approval_forms import DecideForm, NewApprovalForm
@@ -51,6 +51,7 @@ def request_approval() -> ResponseReturnValue:
         expires_in=form.expires_in.data,
         comment_required=form.comment_required.data,
         mail_decision=form.mail_decision.data,
+        callback_url=form.callback_url.data,
         submitter=g.person.email,
     )
     try:
@@ -143,4 +144,5 @@ def _page(approval_id: int, form: DecideForm) -> str:
         addressed=approvers.is_approver(approval, person),
         people=approvers.people(approval),
         deliveries=bounces.deliveries(approval.id),
+        callback=callbacks.of_approval(approval.id),
     )

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from flask import Blueprint, flash, g, jsonify, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    current_app,
+    flash,
+    g,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
 from flexmail import jobs
 from flexmail.errors import Conflict, InvalidInput, SecretUnreadable
@@ -53,6 +65,8 @@ GROUPS = {
     ),
 }
 WIDE = ("enable_email_approval", "email_reply_folder", "tls_ca_certificates")
+_MAX_REMEMBERED = 500
+_remembered: dict[tuple[str, object, str], Markup] = {}
 PORTS = {"smtp_host_port": (25, 465, 587, 2525), "imap_host_port": (143, 993)}
 
 
@@ -128,13 +142,35 @@ def _page(form: EmailSettingsForm, result: dict[str, Any] | None = None) -> str:
         form=form,
         groups=GROUPS,
         ports=PORTS,
-        wide=WIDE,
-        notes=_notes(settings.load()),
-        folder_warning=FOLDER_WARNING,
+        show_field=partial(_show_field, form, _notes(settings.load())),
         result=result,
         round_trip="round_trip" in request.form,
         lost_password=bool(form.smtp_password.data or form.imap_password.data),
     )
+
+
+def _show_field(form: EmailSettingsForm, notes: dict[str, str], name: str) -> Markup:
+    """Render a field, or take it as it looked before: on a page that is only shown few change.
+
+    Passwords are not part of what is shown, so none is kept.
+    """
+    field, note = form[name], notes.get(name, "")
+    key = (name, field.data, note)
+    small = len(str(field.data)) <= _MAX_REMEMBERED
+    if request.method == "GET" and small and key in _remembered:
+        return _remembered[key]
+    shown: Markup = current_app.jinja_env.get_template("fields.html").module.field(  # type: ignore[attr-defined]
+        field,
+        note=note,
+        warning=FOLDER_WARNING if name == "email_reply_folder" else "",
+        wide=name in WIDE,
+        attributes={"list": f"{name}-known"} if name in PORTS else {},
+    )
+    if request.method == "GET" and small:
+        if len(_remembered) >= _MAX_REMEMBERED:
+            _remembered.clear()
+        _remembered[key] = shown
+    return shown
 
 
 def _notes(row: EmailSettings) -> dict[str, str]:

@@ -18,6 +18,7 @@ OPERATIONS = {
     ("POST", "/approvals/1/cancel"): "approvals",
     ("GET", "/replies"): "mail",
     ("GET", "/outbox"): "mail",
+    ("GET", "/callbacks"): "mail",
     ("GET", "/status"): "status",
     ("GET", "/settings/email"): "settings",
     ("PUT", "/settings/email"): "settings",

@@ -99,7 +99,7 @@ def test_a_body_over_the_limit_is_413(shared: Program) -> None:
         ({"mail_decision": "never"}, "mail_decision"),
         ({"submitter": "a\r\nb"}, "submitter"),
         ({"rule": "all"}, "rule"),
-        ({"callback_url": "https://ci.corp.test"}, "callback_url"),
+        ({"callback_url": "http://ci.corp.test"}, "callback_url"),
         ({"colour": "red"}, "colour"),
     ],
     ids=lambda value: (

@@ -23,6 +23,7 @@ PAGES = (
     "/replies/1",
     "/replies/explain",
     "/outbox",
+    "/callbacks",
     "/users",
     "/audit",
     "/users/2",

@@ -94,6 +94,7 @@ def ask(
     comment_required: bool = False,
     mail_decision: str = "allow",
     expires_in: int | None = None,
+    callback_url: str = "",
 ) -> Asked:
     """Request an approval; return what the first approver was sent."""
     wanted = NewApproval(
@@ -102,6 +103,7 @@ def ask(
         comment_required=comment_required,
         mail_decision=mail_decision,
         expires_in=expires_in,
+        callback_url=callback_url,
     )
     return asked(approval_requests.request(wanted, now=now).id)
 

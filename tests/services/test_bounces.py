@@ -253,7 +253,7 @@ def test_a_bounce_that_is_quicker_than_the_answer_is_not_lost(answer: bytes, peo
     mail = the_mail()
     assert facts(mail) == ("failed", "5.1.1", NOW, "5.1.1 user unknown")
     assert (mail.claimed_by, bool(mail.sent_at)) == (None, answer.startswith(b"2"))
-    assert (report.sent, report.failed) == (0, 1)
+    assert (report.sent, report.failed) == ((1, 0) if answer.startswith(b"2") else (0, 1))
 
 
 @pytest.mark.parametrize(

@@ -321,3 +321,28 @@ def test_the_folder_is_only_examined_and_nothing_in_it_is_read(people: Flask) ->
     commands = {line.split()[1].upper() for line in heard}
     assert b"EXAMINE" in commands
     assert commands.isdisjoint({b"SELECT", b"STORE", b"EXPUNGE", b"FETCH", b"UID"})
+
+
+def test_a_probe_that_arrives_while_the_waiting_mail_is_counted_is_not_counted(
+    people: Flask,
+) -> None:
+    """The server tells of the probe right after a search that did not find it."""
+    searches = iter([b"* SEARCH\r\n* 2 EXISTS\r\n", b"* SEARCH 9\r\n", b"* SEARCH 9\r\n"])
+
+    def search(peer: Peer, line: bytes) -> None:
+        peer.send(next(searches, b"* SEARCH\r\n") + line.split()[0] + b" OK done\r\n")
+
+    script = imap_script({"UID SEARCH": search})
+    with RogueServer(script) as imap, RogueServer(smtp_script()) as smtp:
+        result = diagnose(
+            round_trip=True,
+            smtp_host_name=smtp.host,
+            smtp_host_port=smtp.port,
+            smtp_from_address=APPROVALS,
+            imap_host_name=imap.host,
+            imap_host_port=imap.port,
+            imap_user="replies",
+            imap_password=SECRET,
+        )
+    assert result["imap"]["waiting"] == 1
+    assert oks(result["imap"]) == [True] * 6

@@ -174,14 +174,3 @@ def test_the_status_says_whose_the_database_is(context: Flask) -> None:
     shown = status.overview(now=NOW)["installation"]
     assert shown["ours"] is False
     assert "flexmail restore --claim" in shown["reason"]
-
-
-def test_the_secret_of_callbacks_is_made_once_and_kept_sealed(context: Flask) -> None:
-    with transaction():
-        secret = installation.webhook_secret()
-    with transaction():
-        assert installation.webhook_secret() == secret
-    sealed = db.session.get_one(Installation, 1).sealed_webhook_secret
-    assert secret.startswith("whsec_")
-    assert sealed is not None
-    assert secret.encode() not in sealed

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from flexmail.db import db, transaction
 from flexmail.errors import LoginRefused
-from flexmail.services import accounts, approvals, bounces, channels, outbox
+from flexmail.services import accounts, approvals, bounces, callbacks, channels, outbox
 from tests.services import stage
 
 LONG = "A-title-without-any-space-in-it-" * 5
@@ -26,9 +26,15 @@ def fill_database() -> None:
     unclear = stage.ask(now=now, title="Rotate the signing keys")
     stage.hand_in(stage.reply(unclear, "Who else has seen this?"), now=now)
     stage.hand_in(stage.reply(unclear, sender="Charlie <charlie@evil.test>"), now=now)
-    cancelled = stage.ask("group:ops", now=now, title=LONG[:200])
+    cancelled = stage.ask(
+        "group:ops",
+        now=now,
+        title=LONG[:200],
+        callback_url=f"https://ci.corp.test/{LONG}",
+    )
     approvals.cancel(cancelled.approval_id, now=now)
     _let_one_mail_fail()
+    _let_the_callback_fail()
     _let_the_mail_come_back(unclear.approval_id, now)
     _let_reading_fail(now)
 
@@ -39,6 +45,13 @@ def _let_one_mail_fail() -> None:
         mail = db.session.merge(mail)
         mail.state, mail.attempts = "failed", 3
         mail.answer = "550 5.1.1 There is no such mailbox"
+
+
+def _let_the_callback_fail() -> None:
+    with transaction():
+        (callback,) = callbacks.listing().items
+        callback.state, callback.attempts = "failed", 23
+        callback.answer = f"500 Internal Server Error {LONG}"
 
 
 def _let_the_mail_come_back(approval_id: int, now: datetime) -> None:

@@ -52,6 +52,7 @@ def upgrade() -> None:
         sa.Column("approval_id", sa.Integer(), nullable=False),
         sa.Column("token_id", sa.Integer(), nullable=True),
         sa.Column("url", sa.String(length=2000), nullable=False),
+        sa.Column("origin", sa.String(length=300), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),

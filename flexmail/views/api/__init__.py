@@ -14,6 +14,7 @@ from flask_wtf import CSRFProtect
 from flexmail.views import access
 from flexmail.views.api import (
     approvals,
+    callbacks,
     docs,
     outbox,
     problems,
@@ -25,7 +26,7 @@ from flexmail.views.api import (
 )
 from flexmail.views.api.resource import SECURITY, Resource, problem_name
 
-RESOURCES = (approvals, replies, outbox, status, settings)
+RESOURCES = (approvals, replies, outbox, callbacks, status, settings)
 
 _DESCRIPTION = (
     "Every call but this description needs the header `Authorization: Bearer <token>`; an admin"

@@ -6,8 +6,8 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from flexmail.models import FINAL_STATUSES, MAIL_STATES
-from flexmail.services import approval_requests as rules
+from flexmail.models import CALLBACK_STATES, FINAL_STATUSES, MAIL_STATES
+from flexmail.services import new_approval as rules
 from flexmail.views.api.resource import StrictSchema, moment
 
 STATUSES = ("pending", *FINAL_STATUSES)
@@ -92,6 +92,13 @@ class NewApprovalSchema(StrictSchema):
             "default": "allow",
         },
     )
+    callback_url = fields.String(
+        metadata={
+            "description": "Where the final approval is sent, signed as Standard Webhooks say;"
+            " https, or a host and port that the operator lists.",
+            "maxLength": rules.MAX_URL,
+        }
+    )
 
 
 class DecisionSchema(Schema):
@@ -120,6 +127,21 @@ class DeliverySchema(Schema):
     at = moment("When it bounced; else when the mail server took it; else when it was made.")
 
 
+class CallbackStateSchema(Schema):
+    """How a callback fares."""
+
+    webhook_id = fields.String(
+        required=True, metadata={"description": "The same on every try: the header `webhook-id`."}
+    )
+    state = fields.String(required=True, validate=validate.OneOf(CALLBACK_STATES))
+    attempts = fields.Integer(required=True)
+    retry_at = moment("When it is tried next.", nullable=True)
+    answer = fields.String(
+        required=True, metadata={"description": "What the program said last, or what went wrong."}
+    )
+    sent_at = moment("When the program took it.", nullable=True)
+
+
 class ApprovalSchema(Schema):
     """A request for a yes or no; its status is final once it left pending."""
 
@@ -141,6 +163,15 @@ class ApprovalSchema(Schema):
         fields.Nested(DeliverySchema),
         required=True,
         metadata={"description": "The mails that ask for it, one an approver."},
+    )
+    callback_url = fields.String(
+        required=True, metadata={"description": "Where it is sent once it is final, or empty."}
+    )
+    callback = fields.Nested(
+        CallbackStateSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "How that fares; null until it is final, and in what is sent."},
     )
     created_at = moment("When it was asked.")
     expires_at = moment("When it expires unless it is decided.")

@@ -70,6 +70,15 @@ class OutboxSchema(TroubleSchema):
     failed = fields.Integer(required=True)
 
 
+class CallbacksSchema(Schema):
+    """How many callbacks are in each state; a failed one is tried no more."""
+
+    queued = fields.Integer(required=True)
+    sending = fields.Integer(required=True)
+    sent = fields.Integer(required=True)
+    failed = fields.Integer(required=True)
+
+
 class OpenApprovalsSchema(Schema):
     """How many approvals are open."""
 
@@ -88,6 +97,7 @@ class StatusSchema(Schema):
 
     reply_processing = fields.Nested(ReplyProcessingSchema, required=True)
     outbox = fields.Nested(OutboxSchema, required=True)
+    callbacks = fields.Nested(CallbacksSchema, required=True)
     approvals = fields.Nested(OpenApprovalsSchema, required=True)
     installation = fields.Nested(InstallationSchema, required=True)
     warnings = fields.List(
