@@ -76,10 +76,11 @@ def run_shape(report: Report, replies: list[Reply]) -> Shape:
         "at": moment_shape(report.at),
         "looked_at": report.looked_at,
         "left": report.left,
+        "held": report.held,
         "by_outcome": report.by_outcome,
         "replies": [reply_summary(reply) for reply in replies],
         "seconds": report.seconds,
-        "error": report.error or report.held,
+        "error": report.error or report.waits_for,
     }
 
 

@@ -49,12 +49,10 @@ def watch(
     row = settings.load()
     now = datetime.now(UTC)
     revision, name = row.revision, row.email_reply_folder or "INBOX"
-    paused = channels.is_paused(inbox.CHANNEL, revision=revision, now=now)
-    if (
-        paused
-        or installation.objection()
-        or not (row.process_as_they_arrive and row.enable_email_approval)
-    ):
+    waits = installation.objection() or channels.is_paused(
+        inbox.CHANNEL, revision=revision, now=now
+    )
+    if waits or not (row.process_as_they_arrive and row.enable_email_approval):
         return
     failing = channels.get(inbox.CHANNEL).failing_since is not None
     until = now + timedelta(seconds=REARM_SECONDS)

@@ -20,6 +20,7 @@ from flexmail.views import (
     display,
     errors,
     headers,
+    held,
     outbox,
     replies,
     settings,
@@ -27,7 +28,7 @@ from flexmail.views import (
     users,
 )
 
-PAGES = (auth, status, settings, approvals, replies, outbox, callbacks, users, audit, account)
+PAGES = (auth, status, settings, held, approvals, replies, outbox, callbacks, users, audit, account)
 
 
 class RowId(IntegerConverter):

@@ -24,7 +24,7 @@ from flexmail import jobs
 from flexmail.errors import Conflict, InvalidInput, SecretUnreadable
 from flexmail.forms import FOLDER_WARNING, EmailSettingsForm
 from flexmail.models import EmailSettings
-from flexmail.services import diagnosis, settings, trust
+from flexmail.services import diagnosis, reply_folders, settings, trust
 from flexmail.views import fields
 from flexmail.views.errors import prefers_json
 
@@ -52,6 +52,7 @@ GROUPS = {
         "imap_password",
         "imap_password_remove",
         "email_reply_folder",
+        "confirm_deletion",
         "email_reply_process_interval",
         "email_reply_process_count",
     ),
@@ -64,7 +65,7 @@ GROUPS = {
         "imap_auth",
     ),
 }
-WIDE = ("enable_email_approval", "email_reply_folder", "tls_ca_certificates")
+WIDE = ("enable_email_approval", "email_reply_folder", "confirm_deletion", "tls_ca_certificates")
 _MAX_REMEMBERED = 500
 _remembered: dict[tuple[str, object, str], Markup] = {}
 PORTS = {"smtp_host_port": (25, 465, 587, 2525), "imap_host_port": (143, 993)}
@@ -84,7 +85,9 @@ def save() -> ResponseReturnValue:
     if not form.validate():
         return _page(form), 422
     try:
-        notices = settings.save(form.values())
+        values = form.values()
+        notices = settings.save(values)
+        notices += reply_folders.confirm_if_ticked(values, settings.load(), now=datetime.now(UTC))
     except InvalidInput as error:
         fields.show(form, error)
         return _page(form), 422
@@ -137,10 +140,13 @@ def test() -> ResponseReturnValue:
 
 
 def _page(form: EmailSettingsForm, result: dict[str, Any] | None = None) -> str:
+    hidden = () if reply_folders.held(settings.load()) else ("confirm_deletion",)
     return render_template(
         "settings/email.html",
         form=form,
-        groups=GROUPS,
+        groups={
+            title: [name for name in names if name not in hidden] for title, names in GROUPS.items()
+        },
         ports=PORTS,
         show_field=partial(_show_field, form, _notes(settings.load())),
         result=result,

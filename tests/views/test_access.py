@@ -27,6 +27,8 @@ TABLE: dict[tuple[str, str], tuple[int, int, int]] = {
     ("GET", "/settings/email"): (TO_LOGIN, 403, 200),
     ("POST", "/settings/email"): (TO_LOGIN, 403, 422),
     ("POST", "/settings/email/check"): (TO_LOGIN, 403, 303),
+    ("GET", "/settings/email/confirm-deletion"): (TO_LOGIN, 403, 200),
+    ("POST", "/settings/email/confirm-deletion"): (TO_LOGIN, 403, 409),
     ("POST", "/settings/email/test"): (TO_LOGIN, 403, 422),
     ("GET", "/approvals"): (TO_LOGIN, 200, 200),
     ("GET", "/approvals/new"): (TO_LOGIN, 403, 200),

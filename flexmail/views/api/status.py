@@ -52,6 +52,12 @@ class ReplyProcessingSchema(TroubleSchema):
     waiting = fields.Integer(
         required=True, metadata={"description": "Mails that the last run left in the folder."}
     )
+    held = fields.Integer(
+        required=True,
+        metadata={
+            "description": "Mails that were there before flexmail, untouched until confirmed."
+        },
+    )
     owner = fields.String(
         required=True,
         allow_none=True,
