@@ -15,7 +15,7 @@ import time
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from flexmail.db import db, transaction
+from flexmail.db import db, savepoint, transaction
 from flexmail.errors import OwnershipLost, ReaderUnavailable, ReadingFailed
 from flexmail.models import Reply
 from flexmail.services import apart, folder_memory, folder_window, tries
@@ -153,7 +153,7 @@ def _conclude(row: Reply, mail: Fetched, understood: Understood | Exception, run
     trouble = understood
     if isinstance(understood, Understood):
         try:
-            with db.session.begin_nested():
+            with savepoint():
                 receive(understood, row, settings=run.settings, now=run.clock())
             return
         except (OperationalError, OSError):

@@ -53,6 +53,8 @@ TABLE: dict[tuple[str, str], tuple[int, int, int]] = {
     ("POST", "/users/<row:user_id>/password"): (TO_LOGIN, 403, 422),
     ("POST", "/users/<row:user_id>/disable"): (TO_LOGIN, 403, 303),
     ("POST", "/users/<row:user_id>/enable"): (TO_LOGIN, 403, 303),
+    ("GET", "/audit"): (TO_LOGIN, 403, 200),
+    ("POST", "/claim"): (TO_LOGIN, 403, 303),
     ("GET", "/account"): (TO_LOGIN, 200, 200),
     ("POST", "/account"): (TO_LOGIN, 422, 422),
     ("GET", "/static/<path:filename>"): (200, 200, 200),
