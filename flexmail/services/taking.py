@@ -38,7 +38,7 @@ def take(folder: Folder, run: Run) -> None:
     window = folder_window.look(folder, run, memory)
     count = run.settings.email_reply_process_count
     wanted = window.open[:count]
-    fetched = folder.fetch(wanted, max_bytes=MAX_BYTES, withheld=window.withheld)
+    fetched = folder.fetch(wanted, max_bytes=MAX_BYTES, refused=window.withheld)
     at_most = run.patience.step_seconds
     batches = folder_window.batches(fetched, window.tried, seconds=at_most)
     for number, batch in enumerate(batches):

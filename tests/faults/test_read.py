@@ -206,7 +206,7 @@ def test_a_uidvalidity_that_changed_after_the_commit(scene: Scene) -> None:
     scene.proxy.put(fault := Fault("flexmail", rb"UID STORE", cut))
     assert scene.run().looked_at > 0
 
-    scene.dovecot.renumber(scene.user)
+    scene.renumber()
 
     assert fault.fired == 1
     scene.clear()
@@ -222,7 +222,7 @@ def test_a_uidvalidity_that_changed_after_the_commit(scene: Scene) -> None:
 
 
 def test_a_uidvalidity_that_changes_while_mails_are_read(scene: Scene) -> None:
-    fault = Fault("flexmail", ASKED, hook(lambda: scene.dovecot.renumber(scene.user)), skip=1)
+    fault = Fault("flexmail", ASKED, hook(scene.renumber), skip=1)
     scene.proxy.put(fault)
 
     scene.run()
