@@ -222,6 +222,10 @@ class EmailSettingsForm(FlaskForm):
         Length(max=255),
         default="INBOX",
     )
+    confirm_deletion = _tick(
+        "Process the mail that is held back",
+        "It lay in the folder before flexmail read it, and will be processed and deleted.",
+    )
     approval_reply_address = _text(
         "Approval Reply Address",
         "Where answers are sent to; empty means the SMTP From Address.",

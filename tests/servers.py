@@ -7,6 +7,7 @@ of the system's, and end with the test run.
 from __future__ import annotations
 
 import grp
+import itertools
 import os
 import pwd
 import shutil
@@ -16,6 +17,7 @@ import ssl
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -139,6 +141,7 @@ class _Child:
         raise RuntimeError(f"{command[0]} did not start.\n{said}")
 
 
+_FILES = itertools.count(1_000_000_000)
 _LOCATIONS = {"maildir": "maildir:~/Maildir", "mdbox": "mdbox:~/mdbox"}
 
 
@@ -198,6 +201,23 @@ class Dovecot(_Child):
         with smtplib.LMTP(self.host, self.lmtp_port) as lmtp:
             for raw in mails:
                 lmtp.sendmail("sender@elsewhere.test", [user], raw)
+
+    def fill(self, user: str, mails: Iterable[bytes]) -> None:
+        """Put many mails into an INBOX that is a Maildir, in their order and in no time.
+
+        What `deliver` hands over and nobody has listed yet comes before them.
+        """
+        inbox = self.directory / "mail" / user / "Maildir"
+        made = [inbox.parent, inbox, *(inbox / name for name in ("cur", "new", "tmp"))]
+        for folder in made:
+            folder.mkdir(parents=True, exist_ok=True)
+        for raw in mails:
+            path = inbox / "cur" / f"{next(_FILES):010}.M1P1.test:2,"
+            path.write_bytes(raw)
+            made.append(path)
+        if _ROOT:
+            for path in made:
+                os.chown(path, self._owner.pw_uid, self._owner.pw_gid)
 
 
 # Whoever logged in under the address of the From line is who the mail says.

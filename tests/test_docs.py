@@ -82,6 +82,7 @@ def test_every_command_in_the_docs_exists() -> None:
         "SQLALCHEMY_DATABASE_URI",
         "SECRET_KEY",
         "ENCRYPTION_KEYS",
+        "INSTALLATION_MARK",
         "BASE_URL",
         "TIMEZONE",
         "TRUSTED_PROXIES",

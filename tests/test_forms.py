@@ -97,9 +97,9 @@ def page(**given: str) -> EmailSettingsForm:
     return form
 
 
-def test_the_form_has_every_documented_field_and_two_ticks_more(context: Flask) -> None:
+def test_the_form_has_every_documented_field_and_three_ticks_more(context: Flask) -> None:
     form = EmailSettingsForm(formdata=None, meta={"csrf": False})
-    ticks = {"smtp_password_remove", "imap_password_remove"}
+    ticks = {"smtp_password_remove", "imap_password_remove", "confirm_deletion"}
     assert set(form._fields) == set(FIELDS) | ticks
 
 

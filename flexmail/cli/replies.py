@@ -39,10 +39,10 @@ def process(context: click.Context, as_json: bool) -> None:
         _tell(run)
     if report.error and approval_is_on:
         context.exit(console.complain(report.error, 1))
-    if report.held and trust.of(settings.load()).state == "refused":
-        context.exit(console.complain(report.held, 1))
-    if report.error or report.held:
-        console.remark(report.error or report.held)
+    if report.waits_for and trust.of(settings.load()).state == "refused":
+        context.exit(console.complain(report.waits_for, 1))
+    if report.error or report.waits_for:
+        console.remark(report.error or report.waits_for)
 
 
 @group.command("explain")
@@ -111,3 +111,8 @@ def _tell(run: Shape) -> None:
         )
     if not run["error"]:
         console.say(f"Processed {run['looked_at']}, {run['left']} left in the folder.")
+    if run["held"]:
+        console.say(
+            f"{run['held']} were there before flexmail and stay untouched until an admin confirms:"
+            " see the status page, or set confirm_deletion=true."
+        )

@@ -19,7 +19,7 @@ from flexmail.cli import console
 from flexmail.errors import Conflict, InvalidInput
 from flexmail.forms import EmailSettingsForm, values_from
 from flexmail.mail.address import normalise
-from flexmail.services import diagnosis, settings
+from flexmail.services import diagnosis, reply_folders, settings
 from flexmail.services.shapes import settings_shape
 
 group = AppGroup("settings", help="How mail is sent and replies are read.")
@@ -56,7 +56,9 @@ def set_values(pairs: tuple[str, ...], from_json: str | None, as_json: bool) -> 
         raise click.UsageError("Give KEY=VALUE, or --from-json -")
     given = _from_stdin() if from_json else {}
     given |= _from_pairs(pairs)
-    notices = settings.save(values_from(settings.stored_values(settings.load()), given))
+    values = values_from(settings.stored_values(settings.load()), given)
+    notices = settings.save(values)
+    notices += reply_folders.confirm_if_ticked(values, settings.load(), now=datetime.now(UTC))
     if as_json:
         console.say_json(settings_shape(settings.load()) | {"notices": notices})
         return

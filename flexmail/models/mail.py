@@ -82,8 +82,8 @@ class ReplyFolder(Base):
 
     Mails below `held_below_uid` were there before flexmail was, and stay untouched until an admin
     confirms; None when nothing is held. `scanned_uid` is the last mail whose headers were looked
-    at, `scanned_position` its sequence number then, `promising` the UIDs among them that name an
-    open approval.
+    at, `scanned_position` how many mails there were up to it, `promising` the UIDs among them that
+    answer a request, each with the approval's id.
     """
 
     __tablename__ = "reply_folders"
@@ -97,7 +97,7 @@ class ReplyFolder(Base):
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     scanned_uid: Mapped[int] = mapped_column(BigInteger, default=0)
     scanned_position: Mapped[int] = mapped_column(default=0)
-    promising: Mapped[list[int]] = mapped_column(JSON, default=list)
+    promising: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
 
 class OutboxMail(Base):

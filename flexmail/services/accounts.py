@@ -15,7 +15,7 @@ from flexmail.db import db, transaction
 from flexmail.errors import Conflict, NotFound
 from flexmail.mail.address import normalise
 from flexmail.models import User
-from flexmail.services import account_rules
+from flexmail.services import account_rules, audit
 
 
 def everyone() -> list[User]:
@@ -45,6 +45,18 @@ def by_id(user_id: int) -> User:
     if user is None:
         raise NotFound(f"There is no account {user_id}.")
     return user
+
+
+def of_session(user_id: int, session_version: int) -> tuple[int, str, str, str] | None:
+    """Return id, address, name and role of an active account whose sessions of this version hold.
+
+    Asked for every page, so it reads nothing else.
+    """
+    wanted = select(User.id, User.email, User.name, User.role).where(
+        User.id == user_id, User.active, User.session_version == session_version
+    )
+    found = db.session.execute(wanted).one_or_none()
+    return None if found is None else (found.id, found.email, found.name, found.role)
 
 
 def find(email: str) -> User | None:
@@ -96,6 +108,7 @@ def add(
         if find(address):
             raise Conflict(f"There is an account {address!r} already.")
         db.session.add(user)
+        audit.record("account_added", f"account {address}", proof=_powers(user))
     return user
 
 
@@ -128,6 +141,7 @@ def edit(
             present = {membership.group for membership in kept}
             fresh = [row for group, row in wanted.items() if group not in present]
             user.groups = kept + fresh
+        audit.record("account_edited", f"account {user.email}", proof=_powers(user))
     return user
 
 
@@ -144,6 +158,7 @@ def set_active(email: str, active: bool) -> User:
             _keep_an_admin(user)
         user.active = active
         user.session_version += 1
+        audit.record("account_enabled" if active else "account_disabled", f"account {user.email}")
     return user
 
 
@@ -158,6 +173,7 @@ def set_password(email: str, password: str) -> User:
         user = get(email)
         user.password_hash = hashed
         user.session_version += 1
+        audit.record("password_changed", f"account {user.email}")
     return user
 
 
@@ -166,6 +182,11 @@ def end_sessions(user_id: int) -> None:
     with transaction():
         user = db.session.get_one(User, user_id)
         user.session_version += 1
+        audit.record("sessions_ended", f"account {user.email}")
+
+
+def _powers(user: User) -> dict[str, object]:
+    return {"role": user.role, "name": user.name, "groups": sorted(user.group_names)}
 
 
 def _keep_an_admin(user: User) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
 from flexmail.crypto import key_ring
-from flexmail.db import db, transaction
+from flexmail.db import db, savepoint, transaction
 from flexmail.errors import Conflict, ReadingFailed
 from flexmail.mail.parse import Parsed, parse
 from flexmail.mail.reference import mask
@@ -161,7 +161,7 @@ def _tell_unread(facts: Facts, trouble: str) -> Explanation:
 def _receive(facts: Facts, row: Reply) -> tuple[Outcome, Answer | None]:
     """Let the reply job judge the mail; return its outcome and what it queued."""
     try:
-        with db.session.begin_nested():
+        with savepoint():
             outcome = receive(facts.mail, row, settings=facts.settings, now=facts.now)
             queued = [made for made in db.session.new if isinstance(made, OutboxMail)]
             return outcome, _answer(queued[0]) if queued else None

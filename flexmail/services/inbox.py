@@ -12,12 +12,20 @@ from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.errors import FlexmailError, OwnershipLost
 from flexmail.models import EmailSettings, Reply
-from flexmail.services import canary, channels, leases, settings
+from flexmail.services import (
+    canary,
+    channels,
+    folder_memory,
+    installation,
+    leases,
+    reply_folders,
+    settings,
+)
 from flexmail.services.moments import iso
 from flexmail.services.receiving import receive, understand
 from flexmail.services.reply_run import LEASE, Patience, Report, Run
 from flexmail.services.taking import take
-from flexmail.transport.imap import ImapAccount, open_folder
+from flexmail.transport.imap import open_folder
 
 __all__ = ["Patience", "Report", "process_replies", "raw_of", "receive", "summary_of", "understand"]
 
@@ -39,7 +47,7 @@ def process_replies(
 
     What goes wrong with server or network is in `Report.error` and on the status page, and costs
     no mail anything. Where the settings want a proof of the sender and the mail server has not yet
-    shown that it can give one, no reply is read, and `Report.held` says so.
+    shown that it can give one, no reply is read, and `Report.waits_for` says so.
 
     Args:
         at_once: act whatever pause is running (somebody asked for it by hand).
@@ -49,11 +57,8 @@ def process_replies(
     report = Report(at=now)
     began = time.monotonic()
     row = settings.load()
-    if not row.enable_email_approval:
-        report.error = "Email approval is off: nothing was read and nothing deleted."
-        return report
-    if not at_once and channels.is_paused(CHANNEL, revision=row.revision, now=now):
-        report.error = "Waiting after a failure: see the status page."
+    report.error = _objection(row, now, at_once=at_once)
+    if report.error:
         return report
     with leases.hold(LEASE, now=now, seconds=LEASE_SECONDS) as fence:
         if fence is None:
@@ -70,6 +75,17 @@ def process_replies(
         with transaction():
             channels.finished(CHANNEL, summary_of(report))
     return report
+
+
+def _objection(row: EmailSettings, now: datetime, *, at_once: bool) -> str:
+    if not row.enable_email_approval:
+        return "Email approval is off: nothing was read and nothing deleted."
+    if reason := installation.objection():
+        log.warning("replies: %s", reason)
+        return reason
+    if not at_once and channels.is_paused(CHANNEL, revision=row.revision, now=now):
+        return "Waiting after a failure: see the status page."
+    return ""
 
 
 def summary_of(report: Report) -> dict[str, object]:
@@ -95,7 +111,8 @@ def _run(report: Report, fence: int, keep_going: Callable[[], bool], patience: P
     revision, in_force = row.revision, settings.in_force(row)
     try:
         account = settings.imap_account(row)
-        run = Run(_name_of(account), in_force, report.at, fence, report, keep_going, patience)
+        name = reply_folders.account_name(row)
+        run = Run(name, in_force, report.at, fence, report, keep_going, patience)
         canary.prepare(run)
         db.session.rollback()  # no transaction is open while the network is used
         with open_folder(
@@ -104,9 +121,10 @@ def _run(report: Report, fence: int, keep_going: Callable[[], bool], patience: P
             step_seconds=patience.step_seconds,
             run_seconds=patience.run_seconds,
         ) as folder:
-            report.held = canary.settle(folder, run)
-            if report.held:
-                report.left = folder.exists
+            report.waits_for = canary.settle(folder, run)
+            if report.waits_for:
+                report.held = folder_memory.recall(folder, run).held.get("count", 0)
+                report.left = max(0, folder.exists - report.held)
             else:
                 take(folder, run)
         if report.error:
@@ -122,10 +140,6 @@ def _run(report: Report, fence: int, keep_going: Callable[[], bool], patience: P
         broke = FlexmailError(f"The run broke off ({type(error).__name__}): see the log.")
         channels.failed(CHANNEL, broke, revision=revision, now=report.at)
         raise
-
-
-def _name_of(account: ImapAccount) -> str:
-    return f"{account.user}@{account.endpoint.host}:{account.endpoint.port}"
 
 
 def interval(row: EmailSettings) -> timedelta:

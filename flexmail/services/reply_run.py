@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, and_, update
 from flexmail.db import db, transaction
 from flexmail.errors import OwnershipLost, Refused
 from flexmail.models import EmailSettings, Reply
-from flexmail.services import leases, settings
+from flexmail.services import installation, leases, settings
 from flexmail.services.channels import explain
 from flexmail.services.in_force import InForce
 from flexmail.transport.imap import Fetched, Folder
@@ -29,20 +29,22 @@ MAX_BYTES = 1024 * 1024
 class Report:
     """What one run did.
 
-    `left` counts the mails that still wait in the folder; `busy` means that another run held it.
-    `kept` counts those that the server kept in this run although it said that they are gone.
-    `held` says why replies have to wait although nothing went wrong.
+    `left` counts the mails that still wait in the folder, `held` those that an admin has to confirm
+    first, `kept` those that the server kept in this run although it said that they are gone; `busy`
+    means that another run held it. `waits_for` says why replies have to wait although nothing went
+    wrong.
     """
 
     at: datetime
     looked_at: int = 0
     left: int = 0
+    held: int = 0
     kept: int = 0
     by_outcome: dict[str, int] = field(default_factory=dict)
     reply_ids: list[int] = field(default_factory=list)
     seconds: float = 0.0
     error: str = ""
-    held: str = ""
+    waits_for: str = ""
     busy: bool = False
 
     def count(self, reply_id: int, outcome: str) -> None:
@@ -96,11 +98,12 @@ class Run:
 
 
 def stand_firm(run: Run) -> EmailSettings:
-    """Inside a write transaction: make sure that the lease is ours and the settings are the same.
+    """Inside a write transaction: make sure that database, lease and settings are as before.
 
     Raises:
         OwnershipLost: what was not committed must not be.
     """
+    installation.stand_firm()
     leases.check(LEASE, run.fence, now=run.clock())
     row = settings.load()
     if row.revision != run.settings.revision:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from flexmail.mail.reference import mask
-from flexmail.models import ApiToken, Callback, EmailSettings, OutboxMail, Reply, User
+from flexmail.models import ApiToken, AuditEntry, Callback, EmailSettings, OutboxMail, Reply, User
 from flexmail.services import settings
 from flexmail.services.approval_shape import approval_shape, callback_state
 from flexmail.services.inbox import Report
@@ -20,6 +20,7 @@ from flexmail.services.paging import Page
 __all__ = [
     "Shape",
     "approval_shape",
+    "audit_shape",
     "callback_shape",
     "list_shape",
     "mail_shape",
@@ -75,10 +76,11 @@ def run_shape(report: Report, replies: list[Reply]) -> Shape:
         "at": moment_shape(report.at),
         "looked_at": report.looked_at,
         "left": report.left,
+        "held": report.held,
         "by_outcome": report.by_outcome,
         "replies": [reply_summary(reply) for reply in replies],
         "seconds": report.seconds,
-        "error": report.error or report.held,
+        "error": report.error or report.waits_for,
     }
 
 
@@ -145,6 +147,12 @@ def token_shape(token: ApiToken) -> Shape:
         "last_used_at": moment_shape(token.last_used_at),
         "revoked_at": moment_shape(token.revoked_at),
     }
+
+
+def audit_shape(entry: AuditEntry) -> Shape:
+    """Return one entry of the audit log."""
+    names = ("id", "actor", "channel", "action", "subject", "proof", "chain")
+    return {"at": moment_shape(entry.at)} | {name: getattr(entry, name) for name in names}
 
 
 def _in_force_shape(row: EmailSettings) -> Shape:

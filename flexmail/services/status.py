@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from flexmail.crypto import key_ring
 from flexmail.db import db
 from flexmail.models import Approval, Channel, EmailSettings
 from flexmail.services import (
@@ -16,14 +17,19 @@ from flexmail.services import (
     channels,
     delivery,
     inbox,
+    installation,
     leases,
     outbox,
+    reply_folders,
     settings,
     trust,
 )
 from flexmail.services.moments import iso
+from flexmail.services.reply_folders import Held
 
 JOBS_LEASE = "jobs"
+
+_SENDERS = 3
 
 
 def next_run_at(row: EmailSettings, channel: Channel, *, now: datetime) -> datetime | None:
@@ -49,6 +55,7 @@ def overview(*, now: datetime) -> dict[str, Any]:
     row = settings.load()
     replies, mail_out = channels.get(inbox.CHANNEL), channels.get(delivery.CHANNEL)
     summary = replies.summary or {}
+    held = reply_folders.held(row)
     return {
         "reply_processing": {
             "enabled": row.enable_email_approval,
@@ -56,6 +63,7 @@ def overview(*, now: datetime) -> dict[str, Any]:
             "next_run_at": _iso(next_run_at(row, replies, now=now)),
             "last_run": summary or None,
             "waiting": summary.get("left", 0),
+            "held": held.count if held else 0,
             "owner": leases.holder(JOBS_LEASE, now=now) or None,
             "trust": asdict(trust.of(row)),
             **_trouble(replies),
@@ -63,7 +71,8 @@ def overview(*, now: datetime) -> dict[str, Any]:
         "outbox": {**outbox.counts(), **_trouble(mail_out)},
         "callbacks": callbacks.counts(),
         "approvals": {"pending": _pending()},
-        "warnings": _warnings(row),
+        "installation": {"ours": not (reason := installation.objection()), "reason": reason},
+        "warnings": [*_warnings(row), *([_about(held)] if held else [])],
     }
 
 
@@ -80,6 +89,13 @@ def _warnings(row: EmailSettings) -> list[str]:
     warnings = []
     if not row.smtp_host_name:
         warnings.append("E-mail is not set up yet: fill in the email settings.")
+    for name in settings.SECRETS:
+        sealed = getattr(row, f"sealed_{name}")
+        if sealed and not key_ring().opens(sealed):
+            warnings.append(
+                f"No encryption key opens the stored {name}: put the lost key back, or type it anew"
+                " under email settings."
+            )
     lost = bounces.undelivered()
     if lost:
         warnings.append(
@@ -105,6 +121,16 @@ def _warnings(row: EmailSettings) -> list[str]:
             " soon as it takes them."
         )
     return warnings
+
+
+def _about(held: Held) -> str:
+    since = f" since {held.oldest}" if held.oldest else ""
+    senders = ", ".join(f"{address} ({count})" for address, count in held.senders[:_SENDERS])
+    return (
+        f"{held.count} mail(s) lay in {held.folder} before flexmail read it{since}, and answer none"
+        " of its requests. They stay untouched until an admin confirms that they may be deleted."
+        + (f" Most are from {senders}." if senders else "")
+    )
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -15,10 +15,11 @@ import time
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from flexmail.db import db, transaction
+from flexmail.db import db, savepoint, transaction
 from flexmail.errors import OwnershipLost, ReaderUnavailable, ReadingFailed
 from flexmail.models import Reply
-from flexmail.services import apart, folder_window, tries
+from flexmail.services import apart, folder_memory, folder_window, tries
+from flexmail.services.folder_memory import Memory
 from flexmail.services.receiving import Understood, keep_raw, receive, understand
 from flexmail.services.reply_run import MAX_BYTES, Run, delete, sha256
 from flexmail.services.tries import MAX_TRIES
@@ -32,8 +33,9 @@ _STRETCH_SECONDS = 5.0
 
 
 def take(folder: Folder, run: Run) -> None:
-    """Take up to the count, oldest first; what was settled before is deleted and not counted."""
-    window = folder_window.look(folder, run)
+    """Take up to the count; what was settled before is deleted and not counted."""
+    memory = folder_memory.recall(folder, run)
+    window = folder_window.look(folder, run, memory)
     count = run.settings.email_reply_process_count
     wanted = window.open[:count]
     fetched = folder.fetch(wanted, max_bytes=MAX_BYTES, refused=window.withheld)
@@ -42,12 +44,18 @@ def take(folder: Folder, run: Run) -> None:
     for number, batch in enumerate(batches):
         if not run.keep_going() or (number and _is_late(run)):
             break
-        _settle(folder, run, batch)
+        _settle(folder, run, batch, memory)
     for mail in _delete_leftovers(folder, run, window.leftovers, count):
-        if run.report.looked_at < count and run.keep_going():
-            _settle(folder, run, [mail])
+        if run.report.looked_at < count and run.keep_going() and not memory.holds(mail.uid):
+            _settle(folder, run, [mail], memory)
     tries.note_unreadable(folder, run, set(folder.unreadable) - set(window.leftovers))
-    run.report.left = max(0, folder.exists - len(window.left_alone) - run.report.kept)
+    if memory.unsaved:
+        with transaction():
+            tries.stand_on_trust(run)
+            memory.save()
+    run.report.held = memory.held.get("count", 0)
+    out_of_reach = len(window.left_alone) + run.report.kept + run.report.held
+    run.report.left = max(0, folder.exists - out_of_reach)
 
 
 def _delete_leftovers(
@@ -67,9 +75,9 @@ def _delete_leftovers(
     return [mail for mail in fetched if mail.uid not in same]
 
 
-def _settle(folder: Folder, run: Run, batch: list[Fetched]) -> None:
+def _settle(folder: Folder, run: Run, batch: list[Fetched], memory: Memory) -> None:
     """Register, understand, commit the outcomes, then delete."""
-    reply_ids, tried = tries.register(folder, run, batch)
+    reply_ids, tried = tries.register(folder, run, batch, memory)
     settled: dict[int, str] = {}
     try:
         understood, trouble = _understand_each(batch, tried, run)
@@ -83,6 +91,8 @@ def _settle(folder: Folder, run: Run, batch: list[Fetched]) -> None:
                 _conclude(row, mail, understood[mail.uid], run)
                 if row.outcome:
                     settled[mail.uid] = row.outcome
+            memory.settled(settled)
+            memory.save()
     except (SQLAlchemyError, OSError, OwnershipLost):
         tries.give_back(list(reply_ids.values()))
         raise
@@ -143,7 +153,7 @@ def _conclude(row: Reply, mail: Fetched, understood: Understood | Exception, run
     trouble = understood
     if isinstance(understood, Understood):
         try:
-            with db.session.begin_nested():
+            with savepoint():
                 receive(understood, row, settings=run.settings, now=run.clock())
             return
         except (OperationalError, OSError):

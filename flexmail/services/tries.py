@@ -13,6 +13,7 @@ from flexmail.db import db, transaction
 from flexmail.errors import OwnershipLost
 from flexmail.models import Reply
 from flexmail.services import trust
+from flexmail.services.folder_memory import Memory
 from flexmail.services.reply_run import Run, sha256, stand_firm
 from flexmail.transport.imap import Fetched, Folder
 
@@ -22,9 +23,11 @@ MAX_TRIES = 3
 
 
 def register(
-    folder: Folder, run: Run, batch: list[Fetched]
+    folder: Folder, run: Run, batch: list[Fetched], memory: Memory
 ) -> tuple[dict[int, int], dict[int, int]]:
     """Count a try of each mail and commit, before anything looks inside.
+
+    What the run found out about the folder is written in the same commit.
 
     Returns:
         The reply ids and the tries, by UID.
@@ -34,6 +37,7 @@ def register(
         rows = {mail.uid: _row_of(folder, run, mail) for mail in batch}
         for row in rows.values():
             row.tries += 1
+        memory.save()
         db.session.flush()
         return (
             {uid: row.id for uid, row in rows.items()},

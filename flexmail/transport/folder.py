@@ -13,7 +13,8 @@ from imapclient.imap_utf7 import encode
 
 from flexmail.errors import Refused, Unreachable
 from flexmail.transport.bounds import BoundedImap, uid_sets
-from flexmail.transport.reading import Fetched, Listed, Reader
+from flexmail.transport.listing import Listed
+from flexmail.transport.reading import Fetched, Reader
 
 __all__ = ["Fetched", "Folder", "Listed", "quoted", "quoted_folder"]
 
@@ -23,7 +24,10 @@ _SIZE = re.compile(rb"\* (\d{1,10}) (EXISTS|EXPUNGE)\r?\n?$", re.IGNORECASE)
 
 
 class Folder(Reader):
-    """The folder that is open on this connection; made by `open_folder`."""
+    """The folder that is open on this connection; made by `open_folder`.
+
+    Mails that come in from then on have UIDs from `uidnext` on; 0 where the server does not say.
+    """
 
     def __init__(
         self,
@@ -31,6 +35,7 @@ class Folder(Reader):
         name: str,
         *,
         uidvalidity: int,
+        uidnext: int,
         readonly: bool,
         uidplus: bool,
         can_idle: bool,
@@ -39,6 +44,7 @@ class Folder(Reader):
         super().__init__(imap, step_seconds)
         self.name = name
         self.uidvalidity = uidvalidity
+        self.uidnext = uidnext
         self._readonly = readonly
         self._uidplus = uidplus
         self.can_idle = can_idle

@@ -100,12 +100,14 @@ class ImapDialogue:
             raise self._explain_folder(name, self.imap.say(data))
         with translated(self.wire):
             uidvalidity = int(self.imap.response("UIDVALIDITY")[1][0] or 0)
+            uidnext = int(self.imap.response("UIDNEXT")[1][0] or 0)
         if uidvalidity <= 0 or self.imap.messages < 0:
             raise ProtocolViolation("The server does not say which mails are which (UIDVALIDITY).")
         return Folder(
             self.imap,
             name,
             uidvalidity=uidvalidity,
+            uidnext=max(0, uidnext),
             readonly=readonly,
             uidplus="UIDPLUS" in self._capabilities,
             can_idle="IDLE" in self._capabilities,

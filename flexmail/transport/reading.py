@@ -6,7 +6,6 @@ numbers, not UIDs. RFC 3501 and 9051, RFC 5530 (response codes).
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -14,24 +13,13 @@ from typing import Any
 
 from flexmail.errors import Refused
 from flexmail.transport.bounds import BoundedImap, fetched_items, response_code, uid_sets
+from flexmail.transport.listing import Listed, Lister, body_of
 
 _MAX_BATCH = 8 << 20
 _OVERHEAD = 1 << 10
 _UNKNOWN_SIZE = 64 << 10
-_HEADER_BYTES = 8 << 10
-_HEADER_BATCH = 500
-_HEADERS = f"BODY.PEEK[HEADER.FIELDS (SUBJECT IN-REPLY-TO REFERENCES)]<0.{_HEADER_BYTES}>"
 _TROUBLE = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN", "OVERQUOTA"}
 _GIVE_UP_AFTER = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A mail in the folder, not yet read; `size` in bytes as the server states it."""
-
-    uid: int
-    size: int
-    flags: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,50 +35,15 @@ class Fetched:
         return len(self.raw) < self.size
 
 
-class Reader:
-    """What can be read on a connection where a folder is open.
+class Reader(Lister):
+    """How mails are read on a connection where a folder is open.
 
     `unreadable` maps the UIDs that the server lists but will not hand over to its reasons.
     """
 
     def __init__(self, imap: BoundedImap, step_seconds: float) -> None:
+        super().__init__(imap, step_seconds)
         self.unreadable: dict[int, str] = {}
-        self._imap = imap
-        self._step_seconds = step_seconds
-
-    @property
-    def exists(self) -> int:
-        """How many mails the folder holds, as far as the server has told."""
-        return max(0, self._imap.messages)
-
-    def oldest(self, limit: int, *, skip: int = 0) -> list[Listed]:
-        """List the first `limit` mails after the first `skip`, oldest UID first, in one command."""
-        last = min(skip + limit, self.exists)
-        if last <= skip:
-            return []
-        with self._answer():
-            answer = self._imap.fetch(f"{skip + 1}:{last}", "(UID RFC822.SIZE FLAGS)")
-            found = [
-                Listed(items[b"UID"], int(items[b"RFC822.SIZE"]), _flags(items[b"FLAGS"]))
-                for items in fetched_items(self._checked("FETCH", *answer))
-                if b"RFC822.SIZE" in items and b"FLAGS" in items
-            ]
-        by_uid = {mail.uid: mail for mail in found}
-        return [by_uid[uid] for uid in sorted(by_uid)][:limit]
-
-    def headers(self, mails: Sequence[Listed]) -> dict[int, bytes]:
-        """Read Subject, In-Reply-To and References of many mails, at most 8 KiB of each.
-
-        They choose which mails are read first and prove nothing. Mails that vanished are absent.
-        """
-        found: dict[int, bytes] = {}
-        for start in range(0, len(mails), _HEADER_BATCH):
-            for uid_set in uid_sets(mail.uid for mail in mails[start : start + _HEADER_BATCH]):
-                with self._answer():
-                    answer = self._imap.uid("FETCH", uid_set, f"(UID {_HEADERS})")
-                    for items in fetched_items(self._checked("FETCH", *answer)):
-                        found[items[b"UID"]] = _body(items) or b""
-        return {mail.uid: found[mail.uid] for mail in mails if mail.uid in found}
 
     def fetch(
         self, mails: Sequence[Listed | int], max_bytes: int = 1 << 20, refused: Collection[int] = ()
@@ -138,7 +91,7 @@ class Reader:
         return [read[uid] for uid in batch if uid in read]
 
     def _take(self, items: dict[bytes, Any], read: dict[int, Fetched], max_bytes: int) -> None:
-        raw, uid = _body(items), items[b"UID"]
+        raw, uid = body_of(items), items[b"UID"]
         if raw is None:
             return
         stated = int(items.get(b"RFC822.SIZE", 0))
@@ -160,16 +113,6 @@ class Reader:
         singles = (self._read_batch([uid], max_bytes) for uid in missing)
         return {mail.uid: mail for single in singles for mail in single}
 
-    def _answer(self) -> contextlib.AbstractContextManager[None]:
-        """A long answer may take what is left of the run, but never fall silent for a step."""
-        left = self._imap.wire.run_seconds_left
-        return self._imap.command(left, idle_seconds=self._step_seconds)
-
-    def _checked(self, command: str, typ: str, data: Any) -> Any:
-        if typ != "OK":
-            raise Refused(f"The server refused {command}: {self._imap.say(data)}")
-        return data
-
 
 def _uid(mail: Listed | int) -> int:
     return mail if isinstance(mail, int) else mail.uid
@@ -177,10 +120,6 @@ def _uid(mail: Listed | int) -> int:
 
 def _size(mail: Listed | int) -> int:
     return _UNKNOWN_SIZE if isinstance(mail, int) else mail.size
-
-
-def _flags(names: Sequence[bytes]) -> frozenset[str]:
-    return frozenset(bytes(name).decode("ascii", "replace") for name in names)
 
 
 def _next_batch(waiting: list[int], sizes: dict[int, int], budget: int) -> list[int]:
@@ -192,9 +131,3 @@ def _next_batch(waiting: list[int], sizes: dict[int, int], budget: int) -> list[
             break
         batch.append(uid)
     return batch
-
-
-def _body(items: dict[bytes, Any]) -> bytes | None:
-    """Return what a BODY[...] item holds; a server may write a short text of digits as a number."""
-    body = next((value for key, value in items.items() if key.startswith(b"BODY[")), None)
-    return str(body).encode("ascii") if isinstance(body, int) else body

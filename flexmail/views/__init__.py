@@ -14,11 +14,13 @@ from flexmail.views import (
     account,
     api,
     approvals,
+    audit,
     auth,
     callbacks,
     display,
     errors,
     headers,
+    held,
     outbox,
     replies,
     settings,
@@ -26,7 +28,7 @@ from flexmail.views import (
     users,
 )
 
-PAGES = (auth, status, settings, approvals, replies, outbox, callbacks, users, account)
+PAGES = (auth, status, settings, held, approvals, replies, outbox, callbacks, users, audit, account)
 
 
 class RowId(IntegerConverter):

@@ -18,9 +18,8 @@ from flask_login import LoginManager, current_user, login_user
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flexmail.errors import NotFound
 from flexmail.models import User
-from flexmail.services import accounts
+from flexmail.services import accounts, audit
 from flexmail.views.errors import prefers_json
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -114,6 +113,7 @@ def _admit() -> ResponseReturnValue | None:
     access = access_to(request.endpoint) if request.endpoint else PUBLIC
     if access != PUBLIC or not request.endpoint:
         g.person = current_user._get_current_object() if current_user.is_authenticated else None
+    audit.act_as(g.person.email if g.person else "not signed in", "web")
     if access != PUBLIC and g.person is None:
         return _ask_to_sign_in()
     if access == ADMIN and g.person.role != "admin":
@@ -136,12 +136,10 @@ def _ask_to_sign_in() -> ResponseReturnValue:
 def _load(session_id: str) -> Person | None:
     number, _, version = session_id.partition(":")
     try:
-        user = accounts.by_id(int(number))
-    except (NotFound, ValueError):
+        found = accounts.of_session(int(number), int(version))
+    except ValueError:
         return None
-    if not user.active or str(user.session_version) != version:
-        return None
-    return _person(user)
+    return Person(*found, session_version=int(version)) if found else None
 
 
 def _person(user: User) -> Person:

@@ -24,7 +24,7 @@ from flexmail import jobs
 from flexmail.errors import Conflict, InvalidInput, SecretUnreadable
 from flexmail.forms import FOLDER_WARNING, EmailSettingsForm
 from flexmail.models import EmailSettings
-from flexmail.services import diagnosis, settings, trust
+from flexmail.services import diagnosis, reply_folders, settings, trust
 from flexmail.views import fields
 from flexmail.views.errors import prefers_json
 
@@ -52,6 +52,7 @@ GROUPS = {
         "imap_password",
         "imap_password_remove",
         "email_reply_folder",
+        "confirm_deletion",
         "email_reply_process_interval",
         "email_reply_process_count",
     ),
@@ -64,7 +65,7 @@ GROUPS = {
         "imap_auth",
     ),
 }
-WIDE = ("enable_email_approval", "email_reply_folder", "tls_ca_certificates")
+WIDE = ("enable_email_approval", "email_reply_folder", "confirm_deletion", "tls_ca_certificates")
 _MAX_REMEMBERED = 500
 _remembered: dict[tuple[str, object, str], Markup] = {}
 PORTS = {"smtp_host_port": (25, 465, 587, 2525), "imap_host_port": (143, 993)}
@@ -73,8 +74,8 @@ PORTS = {"smtp_host_port": (25, 465, 587, 2525), "imap_host_port": (143, 993)}
 @pages.get("/settings/email")
 def show() -> ResponseReturnValue:
     """Show what is stored, and what is in force; no password."""
-    stored = settings.stored_values(settings.load())
-    return _page(EmailSettingsForm(formdata=None, data=stored))
+    row = settings.load()
+    return _page(EmailSettingsForm(formdata=None, data=settings.stored_values(row)), row=row)
 
 
 @pages.post("/settings/email")
@@ -84,7 +85,9 @@ def save() -> ResponseReturnValue:
     if not form.validate():
         return _page(form), 422
     try:
-        notices = settings.save(form.values())
+        values = form.values()
+        notices = settings.save(values)
+        notices += reply_folders.confirm_if_ticked(values, settings.load(), now=datetime.now(UTC))
     except InvalidInput as error:
         fields.show(form, error)
         return _page(form), 422
@@ -136,13 +139,22 @@ def test() -> ResponseReturnValue:
     return jsonify(result or {"errors": {"": form.form_errors}}), status
 
 
-def _page(form: EmailSettingsForm, result: dict[str, Any] | None = None) -> str:
+def _page(
+    form: EmailSettingsForm,
+    result: dict[str, Any] | None = None,
+    *,
+    row: EmailSettings | None = None,
+) -> str:
+    row = row or settings.load()
+    hidden = () if reply_folders.held(row) else ("confirm_deletion",)
     return render_template(
         "settings/email.html",
         form=form,
-        groups=GROUPS,
+        groups={
+            title: [name for name in names if name not in hidden] for title, names in GROUPS.items()
+        },
         ports=PORTS,
-        show_field=partial(_show_field, form, _notes(settings.load())),
+        show_field=partial(_show_field, form, _notes(row)),
         result=result,
         round_trip="round_trip" in request.form,
         lost_password=bool(form.smtp_password.data or form.imap_password.data),

@@ -35,7 +35,8 @@ def test_every_field_of_the_form_is_a_key(app: Flask, program: Program) -> None:
     change = program.spec["components"]["schemas"]["EmailSettingsChange"]["properties"]
     assert set(change) == fields
     stored = set(program.get("/settings/email").get_json()) - {"in_force"}
-    assert stored == {name for name in fields if not name.endswith("_remove")}
+    ticks = {"smtp_password_remove", "imap_password_remove", "confirm_deletion"}
+    assert stored == fields - ticks
 
 
 def test_only_the_given_keys_change(program: Program) -> None:
@@ -156,3 +157,12 @@ def test_a_server_that_does_not_answer_is_a_failed_step_and_no_error(
     assert report["smtp"]["ok"] is False
     steps = {step["name"]: step["ok"] for step in report["smtp"]["steps"]}
     assert steps == {"resolve": True, "connect": False, "tls": None, "login": None, "send": None}
+
+
+def test_confirming_a_deletion_where_nothing_is_held_says_so_and_stores_nothing(
+    program: Program,
+) -> None:
+    answer = program.put("/settings/email", json=GIVEN | {"confirm_deletion": True}).get_json()
+    assert "nothing to confirm" in " ".join(answer["notices"])
+    assert "confirm_deletion" not in answer
+    assert program.get("/status").get_json()["reply_processing"]["held"] == 0

@@ -18,13 +18,13 @@ def test_commands_alone_send_the_canary_and_find_it(
     app: Flask, flexmail: Flexmail, cast: Cast, embedded: MailServer
 ) -> None:
     use(app, embedded, smtp_user=ADA, smtp_password=MAIL_PASSWORD)
-    embedded.deliver(ADA, junk(1))
     saved = flexmail("settings", "set", *MODE)
     assert (saved.code, "canary" in saved.out) == (0, True)
 
     waiting = flexmail(*PROCESS)
     assert (waiting.code, waiting.out) == (0, "")
     assert "waits in the outbox" in waiting.err
+    embedded.deliver(ADA, junk(1))
     went = flexmail("outbox", "send", "--json")
     assert (went.json["sent"], went.err) == (1, "")
     assert len(embedded.mailbox(ADA)) == 2

@@ -54,13 +54,14 @@ def test_what_became_of_each_mail_is_printed(
     app: Flask, flexmail: Flexmail, embedded: MailServer
 ) -> None:
     use(app, embedded, email_reply_process_count=2)
+    assert flexmail(*PROCESS).out == "Processed 0, 0 left in the folder.\n"
     for number in range(3):
         embedded.deliver("ada@example.test", junk(number))
     said = flexmail(*PROCESS, "--json")
     run = said.json
     assert said.code == 0
     assert list(run) == [
-        *("at", "looked_at", "left", "by_outcome", "replies", "seconds", "error"),
+        *("at", "looked_at", "left", "held", "by_outcome", "replies", "seconds", "error"),
     ]
     assert (run["looked_at"], run["left"]) == (2, 1)
     assert run["by_outcome"] == {"unknown_reference": 2}
@@ -132,3 +133,23 @@ def test_the_tables_can_be_brought_up_to_date(flexmail: Flexmail) -> None:
     said = flexmail("db", "upgrade")
     assert said.code == 0
     assert "up to date" in said.out
+
+
+def test_mail_that_was_there_before_is_held_back_until_it_is_confirmed(
+    app: Flask, flexmail: Flexmail, embedded: MailServer
+) -> None:
+    embedded.deliver("ada@example.test", junk(1))
+    use(app, embedded)
+    said = flexmail(*PROCESS)
+    assert said.code == 0
+    assert "1 were there before flexmail" in said.out
+    assert flexmail(*PROCESS, "--json").json["held"] == 1
+    assert len(embedded.mailbox("ada@example.test")) == 1
+
+    confirmed = flexmail("settings", "set", "confirm_deletion=true", "--json")
+    assert "1 mails that were held back" in " ".join(confirmed.json["notices"])
+    assert "confirm_deletion" not in confirmed.json
+    run = flexmail(*PROCESS, "--json").json
+    assert (run["looked_at"], run["held"]) == (1, 0)
+    again = flexmail("settings", "set", "confirm_deletion=true")
+    assert "nothing to confirm" in again.out

@@ -162,6 +162,7 @@ class Scene:
 
     def save(self, **given: object) -> None:
         settings.save(stage.fill_in(**given))
+        stage.own_folder()
 
     def connect(self, **given: object) -> None:
         """Save settings that lead through the proxy."""
@@ -312,7 +313,7 @@ class Scene:
     def _no_secret_is_told(self) -> None:
         db.session.rollback()
         channels = [channel.error for channel in db.session.scalars(select(Channel))]
-        reports = [report.error + report.held for report in self.reports]
+        reports = [report.error + report.waits_for for report in self.reports]
         told = "\n".join([*channels, *reports, self.log.getvalue()])
         token = base64.b64encode(f"\0{self.user}\0{PASSWORD}".encode()).decode()
         for secret in (PASSWORD, token, *self.flight.secrets):

@@ -135,8 +135,8 @@ RECEIVING = rows(
     ),
     (
         "deciding has no objection",
-        'channel="email", now=now\n    )\n    if refusal:',
-        'channel="email", now=now\n    )\n    if False:',
+        'channel="email", now=now, proof=proof\n    )\n    if refusal:',
+        'channel="email", now=now, proof=proof\n    )\n    if False:',
         "test_a_required_comment_is_asked_of_a_rejection",
     ),
     (

@@ -26,8 +26,8 @@ from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.demo.mailserver import MailServer
 from flexmail.forms import values_from
-from flexmail.models import OutboxMail, Reply
-from flexmail.services import approval_requests, settings
+from flexmail.models import OutboxMail, Reply, ReplyFolder
+from flexmail.services import approval_requests, reply_folders, settings
 from flexmail.services.approval_requests import NewApproval
 from flexmail.services.receiving import receive, understand
 from tests.conftest import NOW
@@ -56,7 +56,27 @@ def fill_in(**given: object) -> dict[str, str | int | bool]:
 def set_up(**given: object) -> list[str]:
     """Save what is given over what is stored, at first over `BASICS`; return the notices."""
     basics = {} if settings.load().revision else BASICS
-    return settings.save(fill_in(**(basics | given)))
+    notices = settings.save(fill_in(**(basics | given)))
+    own_folder()
+    return notices
+
+
+def own_folder() -> None:
+    """Have an admin confirm that the folder of the settings is flexmail's, so that it may be read.
+
+    What happens without that is told in `test_first_run`.
+    """
+    with transaction():
+        row = settings.load()
+        folder = reply_folders.of(row)
+        if folder is None:
+            folder = ReplyFolder(
+                account=reply_folders.account_name(row),
+                folder=settings.in_force(row).email_reply_folder,
+                uidvalidity=0,
+            )
+            db.session.add(folder)
+        folder.held_below_uid, folder.held, folder.confirmed_at = None, None, NOW
 
 
 def connect(server: MailServer, **given: object) -> None:

@@ -99,7 +99,7 @@ def test_until_it_has_passed_no_reply_is_read(ready: MailServer) -> None:
     for number in range(3):
         report = run(after=number * MINUTE)
         assert (report.error, report.looked_at, report.left) == ("", 0, 1)
-        assert "canary" in report.held
+        assert "canary" in report.waits_for
     assert folder_of(ready) == [raw]
     assert db.session.scalar(select(Reply)) is None
     assert approvals.get(request.approval_id).status == "pending"
@@ -148,11 +148,11 @@ def test_once_the_header_is_gone_replies_decide_in_the_same_run(ready: MailServe
     run()
     ready.deliver(APPROVALS, without(sent()[0]))
     report = run(after=MINUTE)
-    assert (report.error, report.held, report.left) == ("", "", 0)
+    assert (report.error, report.waits_for, report.left) == ("", "", 0)
     assert report.by_outcome == {"approved": 1, "unauthenticated": 1}
     assert folder_of(ready) == []
     assert standing().state == "passed"
-    assert run(after=2 * MINUTE).held == ""
+    assert run(after=2 * MINUTE).waits_for == ""
     assert len(sent()) == 1
 
 
@@ -188,7 +188,7 @@ def test_a_server_that_guards_its_name_is_trusted(
 ) -> None:
     run()
     ready.deliver(APPROVALS, answered(change))
-    assert run(after=MINUTE).held == ""
+    assert run(after=MINUTE).waits_for == ""
     assert standing().state == "passed"
     assert folder_of(ready) == []
 
@@ -205,7 +205,7 @@ def test_whatever_is_left_of_the_header_refuses_the_mode(
     for number in (1, 100):
         report = run(after=number * MINUTE)
         assert (report.error, report.left) == ("", 1)
-        assert report.held == standing().reason
+        assert report.waits_for == standing().reason
     assert standing().state == "refused"
     assert "RFC 8601" in standing().reason
     assert folder_of(ready) == [raw]
@@ -218,14 +218,14 @@ def test_a_server_that_removes_all_but_one_is_refused(place: int, ready: MailSer
     run()
     left = all_forged_in(sent()[0])[place]
     ready.deliver(APPROVALS, answered(lambda _: f"Authentication-Results: {left}"))
-    assert left[:100] in run(after=MINUTE).held
+    assert left[:100] in run(after=MINUTE).waits_for
 
 
 def test_a_canary_that_cannot_be_read_proves_nothing(ready: MailServer) -> None:
     run()
     torn = without(sent()[0]).replace(b"\r\n\r\n", b"\r\nno header at all\r\n\r\n", 1)
     ready.deliver(APPROVALS, torn)
-    assert "cannot be read" in run(after=MINUTE).held
+    assert "cannot be read" in run(after=MINUTE).waits_for
     assert standing().state == "refused"
     assert folder_of(ready) == []
 
@@ -258,7 +258,7 @@ def test_only_the_canary_itself_counts_and_goes(ready: MailServer) -> None:
     ]
     for raw in others:
         ready.deliver(APPROVALS, raw)
-    assert run(after=MINUTE).held
+    assert run(after=MINUTE).waits_for
     assert standing().state == "waiting"
     ready.deliver(APPROVALS, sent()[0])
     assert run(after=2 * MINUTE).left == 3
@@ -370,7 +370,7 @@ def test_asking_again_puts_even_a_passed_server_to_the_test(ready: MailServer) -
     assert standing().state == "waiting"
     run(after=MINUTE)
     ready.deliver(APPROVALS, sent()[1])
-    assert run(after=2 * MINUTE).held
+    assert run(after=2 * MINUTE).waits_for
     assert standing().state == "refused"
 
 
@@ -412,9 +412,9 @@ def test_one_that_does_not_arrive_is_followed_by_a_few(ready: MailServer) -> Non
     assert len(sent()) == canary.MAX_A_DAY
     assert len({str(read(raw)["Message-ID"]) for raw in sent()}) == canary.MAX_A_DAY
     ready.deliver(APPROVALS, without(sent()[0]))
-    assert run(after=23.5 * HOUR).held, "an earlier one is not the one that is awaited"
+    assert run(after=23.5 * HOUR).waits_for, "an earlier one is not the one that is awaited"
     ready.deliver(APPROVALS, without(sent()[-1]))
-    assert run(after=23.6 * HOUR).held == ""
+    assert run(after=23.6 * HOUR).waits_for == ""
     assert folder_of(ready) == []
 
 
@@ -471,7 +471,7 @@ def test_trust_that_is_asked_for_again_under_a_run_ends_it_undecided(
     assert "prove itself" in report.error
     assert folder_of(ready) == [raw]
     assert approvals.get(request.approval_id).status == "pending"
-    assert run(after=2 * MINUTE).held
+    assert run(after=2 * MINUTE).waits_for
     assert approvals.get(request.approval_id).status == "pending"
 
 
@@ -488,7 +488,7 @@ def test_an_answer_to_a_question_that_was_withdrawn_counts_for_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(Folder, "find_header", find_and_meanwhile)
-        assert run(after=MINUTE).held
+        assert run(after=MINUTE).waits_for
     assert standing().state == "waiting"
 
 

@@ -53,7 +53,7 @@ def test_settings_that_change_under_a_run_end_it_undecided(
         report = inbox.process_replies(now=NOW, at_once=True)
     assert "settings were changed" in report.error
     assert approvals.get(request.approval_id).status == "pending"
-    assert "canary" in inbox.process_replies(now=NOW + MINUTE, at_once=True).held
+    assert "canary" in inbox.process_replies(now=NOW + MINUTE, at_once=True).waits_for
 
 
 @pytest.mark.parametrize("submitter", ["Approve", "approved: CI", "Yes"])

@@ -20,6 +20,7 @@ from tests.conftest import NOW, PASSWORD
 from tests.fixtures_servers import EMBEDDED_USERS
 from tests.servers import PASSWORD as MAIL_PASSWORD
 from tests.servers import Dovecot, Exim
+from tests.services import stage
 from tests.story import pages, post
 from tests.story.office import PostOffice
 from tests.story.waiting import wait_for
@@ -71,6 +72,7 @@ def test_a_server_that_removes_forged_headers_is_believed_and_only_it(
 ) -> None:
     office, flexmail, charlie = PostOffice(guarded, dovecot), new_address(), new_address()
     pages.save_settings(ada, {**office.settings(flexmail), **MODE})
+    stage.own_folder()
     first, first_question = ask(bob, office)
     second, second_question = ask(bob, office)
     office.send(bob, flexmail, post.top_posted(first_question, bob, "Approve"))
@@ -78,13 +80,13 @@ def test_a_server_that_removes_forged_headers_is_believed_and_only_it(
     office.await_mails(flexmail, 2)
     waiting = inbox.process_replies(now=NOW)
     assert (waiting.error, waiting.looked_at, waiting.left) == ("", 0, 2)
-    assert "canary" in waiting.held
+    assert "canary" in waiting.waits_for
 
     assert delivery.deliver_due(now=NOW).sent == 1
     office.await_mails(flexmail, 3)
     report = inbox.process_replies(now=NOW + MINUTE)
 
-    assert (report.error, report.held) == ("", "")
+    assert (report.error, report.waits_for) == ("", "")
     assert report.by_outcome == {"approved": 1, "unauthenticated": 1}
     assert approvals.get(first.id).status == "approved"
     assert approvals.get(second.id).status == "pending"
@@ -104,6 +106,7 @@ def test_a_server_that_lets_forged_headers_through_is_refused_until_somebody_men
 ) -> None:
     office, flexmail, charlie = PostOffice(exim, dovecot), new_address(), new_address()
     pages.save_settings(ada, {**office.settings(flexmail), **MODE})
+    stage.own_folder()
     assert "canary" in html.unescape(pages.opened(ada, "/").text)
     approval, question = ask(bob, office)
     office.send(charlie, flexmail, FORGED + post.top_posted(question, bob, "Approve"))
@@ -115,8 +118,8 @@ def test_a_server_that_lets_forged_headers_through_is_refused_until_somebody_men
     refused = inbox.process_replies(now=NOW + MINUTE)
 
     assert (refused.error, refused.looked_at, refused.left) == ("", 0, 1)
-    assert trust() == {"state": "refused", "reason": refused.held}
-    assert refused.held in html.unescape(pages.opened(ada, "/").text)
+    assert trust() == {"state": "refused", "reason": refused.waits_for}
+    assert refused.waits_for in html.unescape(pages.opened(ada, "/").text)
     assert approvals.get(approval.id).status == "pending"
     assert post.subjects(office.mails(flexmail)) == [f"Re: {post.opened(question)['Subject']}"]
 
@@ -125,7 +128,7 @@ def test_a_server_that_lets_forged_headers_through_is_refused_until_somebody_men
     assert delivery.deliver_due(now=NOW + 2 * MINUTE).sent == 1
     office.await_mails(flexmail, 2)
     report = inbox.process_replies(now=NOW + 3 * MINUTE)
-    assert report.held == ""
+    assert report.waits_for == ""
     assert trust()["state"] == "passed"
 
 

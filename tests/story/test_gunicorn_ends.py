@@ -119,6 +119,9 @@ def begin_a_long_run(own: Gunicorn, office: PostOffice, line: RogueServer, user:
     much = {"email_reply_process_count": 1000, "email_reply_process_interval": 6}
     own.save(**office.settings(user) | there | in_clear | much)
     own.let_last_run_be(timedelta(days=1))
+    wait_for(lambda: own.replies()["held"] == mails, seconds=20, what="old mail is held back")
+    own.save(confirm_deletion=True)
+    own.let_last_run_be(timedelta(days=1))
     wait_for(lambda: own.settled() >= 30, seconds=20, what="a first batch is settled")
     return mails
 

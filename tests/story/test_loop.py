@@ -136,6 +136,7 @@ def test_bobs_answer_decides_once_and_the_second_run_changes_nothing(
     status: str,
 ) -> None:
     pages.save_settings(ada, settings)
+    assert inbox.process_replies(now=NOW).error == ""
     approval_id = ask(ada, cast.bob)
 
     assert delivery.deliver_due(now=LATER).sent == 1

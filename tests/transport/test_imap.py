@@ -82,7 +82,7 @@ def test_an_empty_folder_lists_and_fetches_nothing(embedded: MailServer) -> None
     with open_folder(embedded_account(embedded), "INBOX") as folder:
         assert folder.oldest(30) == []
         assert list(folder.fetch([])) == []
-        assert folder.headers([]) == {}
+        assert folder.some([]) == []
         assert folder.delete([]) == frozenset()
 
 
@@ -123,7 +123,7 @@ def test_headers_of_many_mails_are_read_without_their_bodies(embedded: MailServe
     embedded.deliver(ADA, b"Subject: [FM #1]\r\nIn-Reply-To: <a@x>\r\nFrom: b\r\n\r\nno\r\n")
     with open_folder(embedded_account(embedded), "INBOX") as folder:
         listed = folder.oldest(10)
-        headers = folder.headers(listed)
+        headers = folder.headers(1, 1, ("SUBJECT", "IN-REPLY-TO", "REFERENCES"))
     [raw] = headers.values()
     assert list(headers) == [listed[0].uid]
     assert b"[FM #1]" in raw
@@ -384,7 +384,7 @@ def test_a_thousand_mails_are_listed_and_removed_in_few_commands(
     with open_folder(dovecot_account(dovecot, user), "INBOX") as folder:
         listed = folder.oldest(2000)
         assert len(listed) == 1000
-        assert len(folder.headers(listed)) == 1000
+        assert len(folder.headers(1, 1000, ("SUBJECT",))) == 1000
         every_other = [mail_.uid for mail_ in listed[::2]]
         assert folder.delete(every_other) == frozenset()
         assert folder.exists == 500
@@ -414,3 +414,34 @@ def test_dovecot_tells_of_new_mail_while_the_folder_is_watched(
         assert folder.exists == 1
         assert not folder.idle(lambda: False)
     assert len(asked) < 20
+
+
+def test_the_place_of_a_uid_is_found_from_any_hint(embedded: MailServer) -> None:
+    for number in range(60):
+        embedded.deliver(ADA, mail(number))
+    with open_folder(embedded_account(embedded), "INBOX") as folder:
+        uids = [listed.uid for listed in folder.oldest(60)]
+        folder.delete(uids[::3])
+        left = [uid for uid in uids if uid not in uids[::3]]
+        for uid in (0, *uids, uids[-1] + 5):
+            right = sum(one <= uid for one in left)
+            for hint in (right, right + 1, 0, 60, 1000):
+                assert folder.position_of(uid, hint) == right
+
+
+def test_the_folder_tells_which_uids_are_still_to_come(embedded: MailServer) -> None:
+    embedded.deliver(ADA, mail(1))
+    with open_folder(embedded_account(embedded), "INBOX") as folder:
+        before, uidnext = folder.oldest(1)[0].uid, folder.uidnext
+    embedded.deliver(ADA, mail(2))
+    with open_folder(embedded_account(embedded), "INBOX") as folder:
+        assert before < uidnext <= folder.oldest(1, skip=1)[0].uid
+
+
+def test_named_mails_are_listed_and_those_that_vanished_are_absent(embedded: MailServer) -> None:
+    for number in range(3):
+        embedded.deliver(ADA, mail(number))
+    with open_folder(embedded_account(embedded), "INBOX") as folder:
+        all_ = folder.oldest(3)
+        folder.delete([all_[1].uid])
+        assert folder.some([mail_.uid for mail_ in all_]) == [all_[0], all_[2]]

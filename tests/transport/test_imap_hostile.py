@@ -488,3 +488,40 @@ def test_without_uidplus_nothing_is_marked_while_others_have_marked_mails() -> N
     script = imap_script(answers, capability=b"IMAP4rev1", heard=heard)
     assert isinstance(failure(script, lambda folder: folder.delete([1, 2])), Refused)
     assert not any(b"STORE" in line or b"EXPUNGE" in line for line in heard)
+
+
+def test_a_mail_whose_headers_are_refused_hides_no_other() -> None:
+    def fetch(peer: Peer, line: bytes) -> None:
+        if b"HEADER" in line:
+            head = b"Subject: yes\r\n\r\n"
+            item = b"BODY[HEADER.FIELDS (SUBJECT)]<0>"
+            peer.send(b"* 1 FETCH (UID 5 %s {%d}\r\n%s)\r\n" % (item, len(head), head))
+            peer.send(line.split()[0] + b" NO [SERVERBUG] broken\r\n")
+        else:
+            peer.send(b"* 1 FETCH (UID 5)\r\n* 2 FETCH (UID 7)\r\n")
+            peer.send(line.split()[0] + b" OK done\r\n")
+
+    def work(folder: Folder) -> None:
+        heads = folder.headers(1, 2, ("SUBJECT",))
+        assert heads == {5: b"Subject: yes\r\n\r\n", 7: b""}
+
+    visit(imap_script({"SELECT": OPEN % 2, "FETCH": fetch}), work)
+
+
+def test_a_server_that_answers_for_no_place_ends_the_search() -> None:
+    def work(folder: Folder) -> None:
+        with pytest.raises(Refused, match="which mails are where"):
+            folder.position_of(70, 3)
+
+    visit(imap_script({"SELECT": OPEN % 90, "FETCH": b"TAG OK done\r\n"}), work)
+
+
+def test_of_headers_no_more_is_taken_than_was_asked_for() -> None:
+    head = b"Subject: " + b"x" * 50_000 + b"\r\n\r\n"
+    item = b"BODY[HEADER.FIELDS (SUBJECT)]"
+    answer = b"* 1 FETCH (UID 5 %s {%d}\r\n%s)\r\nTAG OK done\r\n" % (item, len(head), head)
+
+    def work(folder: Folder) -> None:
+        assert len(folder.headers(1, 1, ("SUBJECT",))[5]) == 8 << 10
+
+    visit(imap_script({"SELECT": OPEN % 1, "FETCH": answer}), work)

@@ -12,7 +12,7 @@ from typing import Any
 from flexmail import jobs
 from flexmail.errors import InvalidInput
 from flexmail.forms import values_from
-from flexmail.services import accounts, diagnosis, settings
+from flexmail.services import accounts, diagnosis, reply_folders, settings
 from flexmail.services.shapes import Shape, settings_shape
 from flexmail.views.api.body import json_object
 from flexmail.views.api.resource import Resource
@@ -42,10 +42,12 @@ def change_email_settings() -> Shape:
     """Change the settings
 
     Only the keys that are given change; it works at once. A changed host, port, TLS choice or user
-    drops the stored password of that side, and `notices` says so.
+    drops the stored password of that side, and `notices` says so. `confirm_deletion` lets the mail
+    be processed that lay in the reply folder before flexmail read it; it is not stored.
     """
     values = values_from(settings.stored_values(settings.load()), json_object())
     notices = settings.save(values)
+    notices += reply_folders.confirm_if_ticked(values, settings.load(), now=datetime.now(UTC))
     jobs.apply()
     return settings_shape(settings.load()) | {"notices": notices}
 

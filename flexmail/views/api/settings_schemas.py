@@ -35,7 +35,7 @@ def describe(spec: APISpec) -> None:
     stored = {
         name: {"title": described["title"], **_STATE} if name in SECRETS else described
         for name, described in given.items()
-        if not name.endswith("_remove")
+        if not name.endswith("_remove") and name != "confirm_deletion"
     }
     stored["in_force"] = _in_force()
     notices = {"type": "array", "items": {"type": "string"}}
