@@ -5,8 +5,8 @@
     python -m bench --quick drain    # the smallest size: does it still work?
     python -m bench --rounds 9       # more rounds than the 5 that a median needs
 
-A bench is a module with `measure(size) -> list[Row | Fact]`; the first line of its docstring is its
-title. It starts the servers that it needs, on loopback. Exit 1 if a goal is not met.
+A bench is a module with `measure(size) -> Iterable[Row | Fact]`; the first line of its docstring is
+its title. It starts the servers that it needs, on loopback. Exit 1 if a goal is not met.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
         module = load(name)
         title = (module.__doc__ or name).partition("\n")[0]
         say(f"{name}: {title}")
-        met &= show(f"{name}: {title}", module.measure(size))
+        met &= show(f"{name}: {title}", list(module.measure(size)))
     return 0 if met or given.quick else 1
 
 

@@ -1,44 +1,61 @@
-"""The servers that a bench drives, on loopback: those of the tests, with mail in them.
+"""The servers that a bench drives, on loopback: those of the tests, and mailboxes made once.
 
-`office` is a flexmail of its own, with a database as production has it.
+Whoever empties a mailbox gets a copy of its own, index files and all, so that every candidate of
+every round finds the very same folder.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
-from flask import Flask
 from imapclient import IMAPClient
 
-from flexmail import create_app
 from tests.servers import PASSWORD, Dovecot, Exim, program
 
-__all__ = ["PASSWORD", "Dovecot", "Exim", "office", "program", "refill"]
+__all__ = ["PASSWORD", "Dovecot", "Exim", "Mailboxes", "empty", "exists", "program"]
 
 
-@contextlib.contextmanager
-def office(folder: Path | None = None) -> Iterator[Flask]:
-    """Provide a flexmail with a fresh database (`synchronous=FULL`), inside its context."""
-    with contextlib.ExitStack() as stack:
-        if folder is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        for name in [name for name in os.environ if name.startswith("FLEXMAIL_")]:
-            del os.environ[name]  # this machine's own flexmail is none of our business
-        os.environ["FLEXMAIL_INSTANCE_PATH"] = str(folder / "instance")
-        app = create_app()
-        stack.enter_context(app.app_context())
-        yield app
+class Mailboxes:
+    """Mailboxes of a Dovecot that are copies of one that was filled once."""
+
+    def __init__(self, dovecot: Dovecot, mails: Iterable[bytes], name: str = "template") -> None:
+        self.dovecot = dovecot
+        self._name = name
+        self._copies = 0
+        with dovecot.client(name) as client:
+            for raw in mails:
+                client.append("INBOX", raw)
+
+    def copy(self) -> str:
+        """Return the user of a fresh copy."""
+        self._copies += 1
+        user = f"{self._name}-{self._copies}"
+        origin, home = self._home(self._name), self._home(user)
+        shutil.copytree(origin, home)
+        owner = origin.stat()
+        for path in (home, *home.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid)
+        return user
+
+    def remove(self, user: str) -> None:
+        """Remove a copy, so that a long bench does not fill the disk."""
+        shutil.rmtree(self._home(user))
+
+    def _home(self, user: str) -> Path:
+        return self.dovecot.directory / "mail" / user
 
 
-def refill(client: IMAPClient, mails: Iterable[bytes], folder: str = "INBOX") -> None:
-    """Empty the folder and put these mails into it, oldest first."""
-    client.select_folder(folder)
+def exists(dovecot: Dovecot, user: str) -> int:
+    """Return how many mails are in the inbox of a user."""
+    with dovecot.client(user) as client:
+        return int(client.select_folder("INBOX", readonly=True)[b"EXISTS"])
+
+
+def empty(client: IMAPClient) -> None:
+    """Remove all mail from the folder that is open."""
     if client.search("ALL"):
         client.delete_messages("1:*")
         client.expunge()
-    for raw in mails:
-        client.append(folder, raw)

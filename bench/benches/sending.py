@@ -22,7 +22,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
 from bench.measuring import Fact, Row, Size, interleave, median, seconds
-from bench.servers import office
+from bench.offices import office
 from bench.smtp_sink import Sink, smtp_sink
 from flexmail.crypto import key_ring
 from flexmail.db import db, transaction

@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime
 
 from bench.measuring import Fact, Row, Size, median, say
-from bench.servers import office
+from bench.offices import office
 from flexmail import jobs
 from flexmail.crypto import key_ring
 from flexmail.db import db

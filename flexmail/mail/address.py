@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.header import Header
+from functools import lru_cache
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
@@ -68,6 +69,7 @@ def parse_mailbox(text: str) -> Mailbox:
     return _mailbox(*_split(text))
 
 
+@lru_cache(maxsize=256)
 def normalise(addr_spec: str) -> str:
     """Return the address as it is stored and compared: whole, domain lower-case in A-labels.
 

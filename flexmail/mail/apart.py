@@ -1,8 +1,6 @@
-"""The desk at which hostile bytes are read: two questions about one mail.
+"""A desk apart: a process without database, keys and web, and with little memory.
 
-`Desk` answers them in this process. `run` makes the process it is called in a desk apart: without
-database, keys and web, with little memory: what a mail does to it, it does to it alone. The other
-end is `services/apart`.
+What a mail does to it, it does to it alone. The other end is `services/apart`.
 """
 
 from __future__ import annotations
@@ -13,23 +11,17 @@ import resource
 import signal
 import struct
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO
 
 from flexmail.mail.crossing import pack, unpack
-from flexmail.mail.html import visible_text
-from flexmail.mail.ours import Sent
-from flexmail.mail.parse import Parsed, parse
-from flexmail.mail.reference import find_references
-from flexmail.mail.reply import Reading, Words, read
-
-Place = Literal["text", "HTML", "other text"]
+from flexmail.mail.desk import Enquiry, Question, Reader, tell
 
 HEADER = struct.Struct(">cI")
 """What stands before each message between the processes: its kind, and how many bytes follow."""
+_SIZE = struct.Struct(">I")
 
-LOOK_AT_ALL, LOOK_AT_PART, READ = b"L", b"P", b"R"
+LOOK_AT_ALL, LOOK_AT_PART, READ, TELL = b"L", b"P", b"R", b"T"
 READY, ANSWER, NO_MEMORY, BROKE_OFF = b"K", b"A", b"M", b"E"
 
 MAX_MEMORY = 512 << 20
@@ -44,87 +36,6 @@ _LIMITS = {
     resource.RLIMIT_NOFILE: 16,
     resource.RLIMIT_NPROC: 0,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A reference, and the texts of the mail that hold it."""
-
-    reference: str = field(repr=False)
-    places: tuple[Place, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What a mail says about itself, without its texts, and the references in them.
-
-    A text that the mail has is "" here, one that it has not is None.
-    """
-
-    parsed: Parsed
-    found: tuple[Found, ...]
-
-    @property
-    def references(self) -> frozenset[str]:
-        """Return every reference that stands anywhere in the mail's texts."""
-        return frozenset(found.reference for found in self.found)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What reading takes besides the mail: the words that decide, and what we had sent."""
-
-    words: Words
-    sent: Sent | None
-
-
-class Reader(Protocol):
-    """Who answers about one mail at a time: a `Desk`, or one in a process of its own."""
-
-    def look(self, raw: bytes, *, partial: bool) -> Looked:
-        """Parse a mail, whole or (`partial`) its first bytes; its texts are kept for `read`."""
-
-    def read(self, words: Words, sent: Sent | None) -> Reading:
-        """Read what the author of the mail looked at last wrote."""
-
-
-class Desk:
-    """Reads in the process that it is in."""
-
-    def __init__(self) -> None:
-        self._parsed: Parsed | None = None
-
-    def look(self, raw: bytes, *, partial: bool) -> Looked:
-        """Parse a mail, whole or (`partial`) its first bytes; its texts are kept for `read`."""
-        self._parsed = None
-        parsed = parse(raw, partial=partial)
-        texts: dict[Place, str] = {
-            "text": parsed.plain or "",
-            "HTML": visible_text(parsed.html) if parsed.html else "",
-            "other text": parsed.more_text,
-        }
-        places: dict[str, tuple[Place, ...]] = {}
-        for place, text in texts.items():
-            for reference in sorted(find_references(text)):
-                places[reference] = (*places.get(reference, ()), place)
-        self._parsed = parsed
-        return Looked(_without_texts(parsed), tuple(Found(*each) for each in places.items()))
-
-    def read(self, words: Words, sent: Sent | None) -> Reading:
-        """Read what the author of the mail looked at last wrote.
-
-        Raises:
-            LookupError: no mail was looked at.
-        """
-        if self._parsed is None:
-            raise LookupError("No mail was looked at.")
-        return read(self._parsed, words, sent)
-
-
-def _without_texts(parsed: Parsed) -> Parsed:
-    plain = None if parsed.plain is None else ""
-    html = None if parsed.html is None else ""
-    return replace(parsed, plain=plain, html=html, beside=(), more_text="")
 
 
 def run(desk: str) -> None:
@@ -171,11 +82,24 @@ def _answer(desk: Reader, kind: bytes, question: bytes) -> tuple[bytes, bytes]:
         if kind == READ:
             asked = unpack(Question, question)
             return ANSWER, pack(desk.read(asked.words, asked.sent))
+        if kind == TELL:
+            return ANSWER, pack(tell(desk, *_opened(question)))
         return ANSWER, pack(desk.look(question, partial=kind == LOOK_AT_PART))
     except MemoryError:
         return NO_MEMORY, b""
     except Exception as error:  # who asked knows which mail it was, and tells
         return BROKE_OFF, type(error).__name__.encode("ascii", "replace")
+
+
+def joined(raw: bytes, enquiry: Enquiry) -> bytes:
+    """Return a mail and what is asked about it as one message."""
+    asked = pack(enquiry)
+    return b"".join((_SIZE.pack(len(asked)), asked, raw))
+
+
+def _opened(question: bytes) -> tuple[bytes, Enquiry]:
+    end = _SIZE.size + _SIZE.unpack_from(question)[0]
+    return question[end:], unpack(Enquiry, question[_SIZE.size : end])
 
 
 def _send(answers: BinaryIO, kind: bytes, content: bytes) -> None:

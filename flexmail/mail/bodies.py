@@ -136,7 +136,9 @@ def _shows_page(html: str | None) -> bool:
 
 def _first(texts: Sequence[str | None], shows: Callable[[str | None], bool] = _shows) -> str | None:
     present = [text for text in texts if text is not None]
-    return next(filter(shows, present), present[0] if present else None)
+    if len(present) < 2:
+        return present[0] if present else None
+    return next(filter(shows, present), present[0])
 
 
 def _is_attachment(part: Part) -> bool:

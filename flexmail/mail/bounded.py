@@ -11,7 +11,7 @@ from email.errors import MessageDefect
 from email.message import Message
 from email.parser import BytesFeedParser
 from email.policy import Compat32, Policy
-from typing import cast
+from typing import Any, cast
 
 from flexmail.mail.charset import decode_text
 
@@ -37,6 +37,10 @@ class Part(Message):
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
+        self._sources: dict[str, list[tuple[str, str]]] | None = None
+        self._values: dict[str, tuple[str, ...]] = {}
+        self._parameters: dict[str, dict[str, str]] = {}
+        self._type = ""
         self.depth = 0
         self.seen = [self]
         self.children: list[Part] = []
@@ -51,18 +55,55 @@ class Part(Message):
         self.children.append(payload)
         super().attach(payload)
 
+    def index(self) -> None:
+        """Take note of the headers, now that all are there: they are asked for all the time."""
+        self._sources = {}
+        for name, value in self.raw_items():
+            self._sources.setdefault(name.lower(), []).append((name, value))
+
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of a header, topmost first."""
-        return tuple(str(value) for value in self.get_all(name, []))
+        if self._sources is None:
+            return tuple(str(value) for value in self.get_all(name, []))
+        name = name.lower()
+        values = self._values.get(name)
+        if values is None:
+            fetch = self.policy.header_fetch_parse
+            values = tuple(str(fetch(*each)) for each in self._sources.get(name, ()))
+            self._values[name] = values
+        return values
 
     def first(self, name: str) -> str:
         """Return the topmost value of a header, or nothing."""
         return str(self.get(name, ""))
 
+    def get(self, name: str, failobj: Any = None) -> Any:
+        """Return the topmost value of a header, or `failobj`."""
+        if self._sources is None:
+            return super().get(name, failobj)
+        return next(iter(self.all(name)), failobj)
+
+    def __contains__(self, name: object) -> bool:
+        if self._sources is None:
+            return super().__contains__(str(name))
+        return str(name).lower() in self._sources
+
+    def get_content_type(self) -> str:
+        """Return it in lower case."""
+        if self._sources is None:
+            return super().get_content_type()
+        self._type = self._type or super().get_content_type()
+        return self._type
+
     def parameter(self, name: str, header: str = "content-type") -> str:
         """Return a parameter of a header, not decoded, or nothing."""
-        value = self.get_param(name, "", header)
-        return str(value[2] if isinstance(value, tuple) else value)
+        parameters = self._parameters.get(header)
+        if parameters is None or self._sources is None:
+            parameters = self._parameters[header] = {}
+            for key, value in cast(list[tuple[str, Any]], self.get_params([], header)):
+                text = str(value[2] if isinstance(value, tuple) else value)
+                parameters.setdefault(key.lower(), text)
+        return parameters.get(name, "")
 
     @property
     def is_attached(self) -> bool:
@@ -84,7 +125,7 @@ class _Policy(Compat32):
         text = value if name.lower() == "from" else value[:cap]
         if not text.isascii():
             text = decode_text(text.encode("utf-8", "surrogateescape"), "utf-8")
-        return _FOLD.sub(" ", text).strip()
+        return (_FOLD.sub(" ", text) if "\n" in text or "\r" in text else text).strip()
 
     def register_defect(self, obj: Message, defect: MessageDefect) -> None:
         # The parser notes one for each of half a million lines: it stops here instead.
@@ -122,4 +163,7 @@ def read(raw: bytes) -> Part:
     """
     parser = BytesFeedParser(policy=_Policy(message_factory=Part))
     parser.feed(raw)
-    return cast(Part, parser.close())
+    message = cast(Part, parser.close())
+    for part in message.seen:
+        part.index()
+    return message

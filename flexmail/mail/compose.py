@@ -7,18 +7,13 @@ a header value that could break out of its line is refused. RFC 2047, 3834, 5322
 from __future__ import annotations
 
 import hashlib
+import re
+from binascii import a2b_qp, b2a_qp
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from email.charset import QP, Charset
-from email.generator import BytesGenerator
 from email.header import Header
-from email.message import Message
-from email.mime.multipart import MIMEMultipart
-from email.mime.nonmultipart import MIMENonMultipart
-from email.policy import Compat32
 from email.utils import format_datetime
-from io import BytesIO
 from urllib.parse import quote
 
 from flexmail.mail.address import Mailbox, is_safe_header, parse_mailbox
@@ -29,6 +24,8 @@ MARKER_BELOW = "******* Please do not change anything below this line. *******"
 _LINE = 76
 _MAX_PLAIN_WORD = 60
 _MAX_WORD = 900
+_OWN_BOUNDARY = re.compile(rb'boundary="(=_fm_[0-9a-f]{32})"')
+_OWN_PART = re.compile(rb"Content-Type: text/(plain|html)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,10 @@ def compose(
     if date.tzinfo is None:
         raise ValueError("The date of a mail needs a time zone.")
     _safe("From", sender.display_name + sender.addr_spec)
+    boundary = _boundary(message_id, content)
     headers = {
+        "Content-Type": f'multipart/alternative; boundary="{boundary}"',
+        "MIME-Version": "1.0",
         "From": str(sender),
         "To": _one_address(recipient),
         "Reply-To": reply_to and _one_address(reply_to),
@@ -78,22 +78,37 @@ def compose(
         "X-Auto-Response-Suppress": "All",
         "X-Flexmail": kind,
     }
-    mail = MIMEMultipart("alternative", boundary=_boundary(message_id, content), policy=_WIRE)
-    for name, value in headers.items():
-        if value or name == "Subject":
-            mail[name] = _safe(name, value or "")
-    mail.attach(_part("plain", content.text))
-    mail.attach(_part("html", content.html))
-    return _bytes(mail)
+    mark = b"--" + boundary.encode()
+    written = {name: value or "" for name, value in headers.items() if value or name == "Subject"}
+    return b"\r\n".join(
+        [
+            header_lines(written.items()),
+            *(mark, _part("plain", content.text)),
+            *(mark, _part("html", content.html)),
+            mark + b"--\r\n",
+        ]
+    )
+
+
+def texts_of(mail: bytes) -> dict[str, str]:
+    """Return the texts of a mail that `compose` made, `plain` and `html`; of no other mail."""
+    texts: dict[str, str] = {}
+    mark = _OWN_BOUNDARY.search(mail)
+    for part in mail.split(b"--" + mark[1])[1:] if mark else ():
+        head, _, content = part.partition(b"\r\n\r\n")
+        if kind := _OWN_PART.search(head):
+            text = a2b_qp(content.removesuffix(b"\r\n")).decode("utf-8")
+            texts[kind[1].decode("ascii")] = text.replace("\r\n", "\n")
+    return texts
 
 
 def header_lines(headers: Iterable[tuple[str, str]]) -> bytes:
-    """Return header fields as they stand in a mail, to be put above those of one.
+    """Return header fields as they stand in a mail; others may stand below them.
 
     Raises:
         ValueError: for a value with a line break or control character.
     """
-    return b"".join(_WIRE.fold_binary(name, _safe(name, value)) for name, value in headers)
+    return "".join(_folded(name, _safe(name, value)) for name, value in headers).encode()
 
 
 def mailto(address: str, subject: str, body: str) -> str:
@@ -115,23 +130,15 @@ def reference_block(reference: str) -> str:
     return f"{MARKER_ABOVE}\n{MARKER_BELOW}\nReference: {reference}\n"
 
 
-class _Wire(Compat32):
-    """Headers as they are, wrapped at spaces; raw UTF-8 where an address needs it (RFC 6532)."""
-
-    def fold(self, name: str, value: str) -> str:
-        lines = [f"{name}:"]
-        for word in value.split(" "):
-            if len(lines[-1].encode()) + len(word.encode()) < _LINE or lines[-1] == f"{name}:":
-                lines[-1] += f" {word}"
-            else:
-                lines.append(f" {word}")
-        return "".join(f"{line}\r\n" for line in lines)
-
-    def fold_binary(self, name: str, value: str) -> bytes:
-        return self.fold(name, value).encode()
-
-
-_WIRE = _Wire(linesep="\r\n")
+def _folded(name: str, value: str) -> str:
+    """Return a header as it is, wrapped at spaces; an address may need UTF-8 (RFC 6532)."""
+    lines = [f"{name}:"]
+    for word in value.split(" "):
+        if len(lines[-1].encode()) + len(word.encode()) < _LINE or lines[-1] == f"{name}:":
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f" {word}")
+    return "".join(f"{line}\r\n" for line in lines)
 
 
 def _safe(name: str, value: str) -> str:
@@ -158,18 +165,11 @@ def _subject(text: str) -> str:
     return " ".join(Header(text, "utf-8", maxlinelen=75, header_name="Subject").encode().split())
 
 
-def _part(subtype: str, text: str) -> Message:
-    charset = Charset("utf-8")
-    charset.body_encoding = QP
-    part = MIMENonMultipart("text", subtype, policy=_WIRE)
-    part.set_payload("\n".join(text.replace("\r\n", "\n").split("\r")), charset)
-    return part
-
-
-def _bytes(mail: Message) -> bytes:
-    out = BytesIO()
-    BytesGenerator(out, mangle_from_=False, policy=_WIRE).flatten(mail)
-    return out.getvalue()
+def _part(subtype: str, text: str) -> bytes:
+    lines = "\n".join(text.replace("\r\n", "\n").split("\r")).encode()
+    head = f"Content-Type: text/{subtype}; charset=utf-8\r\n"
+    head += "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    return head.encode() + b2a_qp(lines, istext=True).replace(b"\n", b"\r\n")
 
 
 def _boundary(message_id: str, content: OutgoingContent) -> str:

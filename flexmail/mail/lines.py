@@ -50,6 +50,8 @@ def without_armour(text: str) -> str:
 
 def is_blank(line: str) -> bool:
     """Tell whether nothing shows on a line; characters without width show nothing."""
+    if line.isascii():
+        return not line.strip()
     return all(char.isspace() or unicodedata.category(char) == "Cf" for char in line)
 
 

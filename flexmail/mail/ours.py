@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import groupby, islice
 
 from flexmail.mail.compose import MARKER_ABOVE
@@ -38,14 +38,19 @@ class Sent:
     given: tuple[str, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Known:
     """A notification ready to be compared: its words, and the pieces of what it is made of."""
 
     parts: tuple[tuple[str, ...], ...]
     pieces: Pieces
     given: Pieces
-    frame: Pieces
+    by_requester: tuple[tuple[str, ...], ...]
+
+    @cached_property
+    def frame(self) -> Pieces:
+        """Return what stands around the requester's words; seldom asked for."""
+        return Pieces([_frame(part, self.by_requester) for part in self.parts])
 
 
 def quote_ours(text: str, sent: Sent) -> str:
@@ -79,10 +84,9 @@ def _known(sent: Sent) -> _Known:
         parts += [words_of(body), words_of(marker + below)]
     parts = list(dict.fromkeys(filter(None, parts)))
     given = sorted(filter(None, map(words_of, sent.given)), key=len, reverse=True)
-    frame = [_frame(part, given) for part in parts]
     # Title and details follow each other in the mail.
-    given.append(words_of("\n".join(sent.given)))
-    return _Known(tuple(parts), Pieces(parts), Pieces(given), Pieces(frame))
+    in_a_row = words_of("\n".join(sent.given))
+    return _Known(tuple(parts), Pieces(parts), Pieces([*given, in_a_row]), tuple(given))
 
 
 def _runs(words: Sequence[str], known: _Known) -> list[Run]:
@@ -92,14 +96,18 @@ def _runs(words: Sequence[str], known: _Known) -> list[Run]:
     with many. Who copies our sentences into a request does not make them the author's.
     """
     lengths = known.pieces.longest(words)
-    in_given, in_frame = known.given.longest(words), known.frame.longest(words)
+    in_given = known.given.longest(words)
+    in_frame: list[int] | None = None
     found = []
     for end, length in enumerate(lengths, 1):
         if length < _MIN_RUN or (end < len(words) and lengths[end] > length):
             continue
-        is_flexmails = in_given[end - 1] < length or in_frame[end - 1] >= _MIN_RUN
-        if is_flexmails or (length == end and length >= _MIN_LONG_RUN):
-            found.append(Run(end - length, end))
+        if in_given[end - 1] >= length:
+            in_frame = in_frame or known.frame.longest(words)
+            opens_with_many = length == end and length >= _MIN_LONG_RUN
+            if in_frame[end - 1] < _MIN_RUN and not opens_with_many:
+                continue
+        found.append(Run(end - length, end))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from flexmail.mail.markup import (
     BLOCKS,
@@ -37,8 +37,7 @@ _SIGNATURE = "-- "
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """Where the walker stands: what the elements around it say about text."""
 
     tag: str = ""
@@ -120,8 +119,7 @@ class Page:
     def _enter(self, tag: str, attributes: Mapping[str, str], named: str, around: _Place) -> _Place:
         style = declarations(attributes.get("style", ""))
         look = look_of(attributes, self._rules, tag, around.look)
-        return replace(
-            around,
+        return _Place(
             tag=tag,
             look=look,
             dropped=around.dropped or tag in DROPPED,
@@ -174,5 +172,5 @@ class Page:
     def _read_sheet(self) -> None:
         for name, declared in style_rules("".join(self._sheet)):
             if len(self._rules) < MAX_STYLE_RULES:
-                self._rules.setdefault(name, {}).update(declared)
+                self._rules[name] = {**self._rules.get(name, {}), **declared}
         self._sheet.clear()

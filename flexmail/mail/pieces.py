@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LINK = re.compile(
     r"<(?:mailto:|https?://)[^<>]{0,4000}>|(?:mailto:|https?://)[^\s<>()\[\]]*|\[\d{1,3}\]",
     re.IGNORECASE,
 )
+_NO_LINE_END = re.compile(r"[^\n]")
 # What is left of a link that a client broke.
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+_PART = re.compile(r"\S+")
 # Scripts without spaces, which a client breaks anywhere: each character is a word.
 _UNSPACED = "\u2e80-\ud7ff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
@@ -25,8 +27,7 @@ _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _GAP = "\0"
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word in lower case, and where it stands: the line and its first column, from 0."""
 
     text: str
@@ -34,8 +35,7 @@ class Word:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """The words from `start` to before `end` of a text, which stand so in another one."""
 
     start: int
@@ -44,12 +44,15 @@ class Run:
 
 def find_words(lines: Sequence[str]) -> Iterator[Word]:
     """Yield the words of some lines."""
-    without_links = _LINK.sub(lambda link: re.sub(r"[^\n]", " ", link[0]), "\n".join(lines))
+    without_links = _LINK.sub(lambda link: _NO_LINE_END.sub(" ", link[0]), "\n".join(lines))
     for number, line in enumerate(without_links.split("\n")):
-        for part in re.finditer(r"\S+", line):
-            if not _ESCAPE.search(part[0]):
-                for word in _WORD.finditer(part[0]):
-                    yield Word(word[0].lower(), number, part.start() + word.start())
+        whole = _PART.sub(_without_escapes, line) if "%" in line else line
+        for word in _WORD.finditer(whole):
+            yield Word(word[0].lower(), number, word.start())
+
+
+def _without_escapes(part: re.Match[str]) -> str:
+    return " " * len(part[0]) if _ESCAPE.search(part[0]) else part[0]
 
 
 def words_of(text: str) -> tuple[str, ...]:

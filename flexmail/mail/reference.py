@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from base64 import b32encode
 from collections.abc import Iterable
-from itertools import accumulate, islice
+from itertools import accumulate, chain, islice
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 LENGTH = 26
@@ -31,6 +32,8 @@ _SECRET = re.compile(
 )
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,250}>")
 _OWN_MESSAGE_ID = re.compile(rf"<fm-[a-z2-7]{{{LENGTH}}}@[!-;=?-~]{{1,200}}>")
+_SOURCE_LOOKED_AT = 64 << 10
+_PLAIN_KEY = re.compile(rf"\bFM-[A-Z2-7]{{{LENGTH},{MAX_LENGTH}}}\b")
 
 
 def new_reference() -> str:
@@ -46,6 +49,17 @@ def new_message_id(domain: str) -> str:
 def digest(secret: str) -> str:
     """Return how a reference or Message-ID of ours is stored and looked up: SHA-256, hex."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def find_keys(raw: bytes) -> frozenset[str]:
+    """Return what looks like a reference or a Message-ID of ours in the source of a mail.
+
+    For looking up beforehand what the mail may be about, never for judging it: encoded text is not
+    decoded here.
+    """
+    text = raw[:_SOURCE_LOOKED_AT].decode("latin-1")
+    found = chain(_OWN_MESSAGE_ID.findall(text), _PLAIN_KEY.findall(text))
+    return frozenset(islice(found, MAX_FOUND))
 
 
 def find_references(text: str) -> frozenset[str]:
@@ -86,7 +100,7 @@ def find_own_message_ids(text: str) -> tuple[str, ...]:
 
 
 def _random_word() -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    return b32encode(secrets.token_bytes(LENGTH)).decode("ascii")[:LENGTH]  # 5 bits a letter
 
 
 def _at(text: str, position: int) -> str:

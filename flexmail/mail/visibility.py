@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from flexmail.mail.colour import WHITE, Colour, is_clear, look_alike, read_colour
 
@@ -38,7 +39,11 @@ _PROPERTIES = frozenset(
     }
 )
 
-Declarations = dict[str, str]
+Declarations = Mapping[str, str]
+_NOTHING: Declarations = {}
+_MAX_REMEMBERED = 400
+# Attributes of HTML that say how text shows.
+_SAID_BY_HTML = frozenset({"hidden", "color", "text", "bgcolor", "background"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +71,26 @@ VISIBLE = Look()
 
 
 def declarations(style: str) -> Declarations:
-    """Read `a: b; c: d` into a mapping of what matters here; the last value wins."""
-    found: Declarations = {}
+    """Read `a: b; c: d` into a mapping of what matters here; the last value wins.
+
+    Pages say the same again and again: the mapping is everybody's, and not to be changed.
+    """
+    if not style:
+        return _NOTHING
+    return _short(style) if len(style) <= _MAX_REMEMBERED else _declarations(style)
+
+
+def _declarations(style: str) -> Declarations:
+    found: dict[str, str] = {}
     for part in _without_comments(style).lower().split(";"):
         name, colon, value = part.partition(":")
         value = value.replace("!important", "").strip()
         if colon and (name := name.strip()) in _PROPERTIES and _is_known(name, value):
             found[name] = value
     return found
+
+
+_short = lru_cache(maxsize=512)(_declarations)
 
 
 def _is_known(name: str, value: str) -> bool:
@@ -99,10 +116,14 @@ def look_of(
     attributes: Mapping[str, str], rules: Mapping[str, Declarations], tag: str, around: Look
 ) -> Look:
     """Say how text inside an element shows, given how it shows around it."""
-    declared: Declarations = {}
-    for name in _names(attributes, tag):
-        declared.update(rules.get(name, {}))
-    declared.update(declarations(attributes.get("style", "")))
+    declared = declarations(attributes.get("style", ""))
+    if rules:
+        by_rules: dict[str, str] = {}
+        for name in _names(attributes, tag):
+            by_rules.update(rules.get(name, _NOTHING))
+        declared = by_rules | dict(declared)
+    if not declared and _SAID_BY_HTML.isdisjoint(attributes):
+        return around
     size = declared.get("font-size") or _size_in(declared.get("font", ""))
     colour = declared.get("color") or attributes.get("color") or attributes.get("text", "")
     return Look(
@@ -127,6 +148,17 @@ def _without_comments(css: str) -> str:
 
 
 def _is_taken_away(declared: Declarations) -> bool:
+    if sum(map(len, declared.values())) > _MAX_REMEMBERED:
+        return _takes_away(declared)
+    return _short_takes_away(tuple(declared.items()))
+
+
+@lru_cache(maxsize=512)
+def _short_takes_away(declared: tuple[tuple[str, str], ...]) -> bool:
+    return _takes_away(dict(declared))
+
+
+def _takes_away(declared: Declarations) -> bool:
     def zero(name: str) -> bool:
         length = _length(declared.get(name, ""))
         return length is not None and length[0] == 0

@@ -1,6 +1,6 @@
 """Read hostile mail in a process of its own, so that it exhausts or ends that one and no other.
 
-The child is started when it is needed and answers one question at a time (`mail/apart`). It is
+The child is started when it is needed and answers question by question (`mail/apart`). It is
 killed at the first answer that is late, too long or makes no sense; the next mail gets a fresh
 one. It has read hostile bytes: what it says is checked for its form, and is nothing but a claim.
 """
@@ -11,16 +11,16 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from signal import SIGXCPU, Signals
 from typing import Self, TypeVar
 
 from flexmail.errors import ReaderUnavailable, ReadingFailed
-from flexmail.mail import apart
-from flexmail.mail.apart import Looked, Question
+from flexmail.mail import apart, desk
 from flexmail.mail.bounded import MAX_BYTES
 from flexmail.mail.crossing import pack, unpack
+from flexmail.mail.desk import Enquiry, Looked, Question, Told
 from flexmail.mail.ours import Sent
 from flexmail.mail.reply import Reading, Words
 from flexmail.services.child import Child
@@ -30,21 +30,21 @@ START_SECONDS = 30.0
 MAX_BYTES_A_CHILD = 16 << 20
 """After so many it makes way for a fresh one: no mail is to live with the memory of many others."""
 
-Answer = TypeVar("Answer", Looked, Reading)
+Answer = TypeVar("Answer", Looked, Reading, Told)
 
 
 class Apart:
     """A desk in a process of its own, for one caller at a time: `with Apart() as desk:`.
 
-    Both questions raise ReadingFailed where the mail takes more than `seconds` by the wall clock,
+    All questions raise ReadingFailed where the mail takes more than `seconds` by the wall clock,
     too much memory, or ends the process; ReaderUnavailable where there can be no process.
 
     Args:
-        desk: the module whose `Desk` answers.
+        module: the one whose `Desk` answers.
     """
 
-    def __init__(self, desk: str = apart.__name__, *, seconds: float = SECONDS) -> None:
-        self._desk = desk
+    def __init__(self, module: str = desk.__name__, *, seconds: float = SECONDS) -> None:
+        self._desk = module
         self._seconds = seconds
         self._child: Child | None = None
         self._bytes = 0
@@ -65,13 +65,10 @@ class Apart:
     def look(self, raw: bytes, *, partial: bool) -> Looked:
         """Parse a mail, whole or (`partial`) its first bytes; the child keeps it for `read`."""
         mail = raw[: MAX_BYTES + 1]  # a byte more than is read says that there were more
-        if self._bytes + len(mail) > MAX_BYTES_A_CHILD:
-            self.stop()
-        child = self._child if self._child and self._child.can_be_asked else self._start()
-        self._bytes += len(mail)
+        child = self._child_for(mail)
         self._left, self._looking = self._seconds, threading.get_ident()
-        question = apart.LOOK_AT_PART if partial else apart.LOOK_AT_ALL
-        return self._ask(child, question, mail, Looked)
+        child.ask(apart.LOOK_AT_PART if partial else apart.LOOK_AT_ALL, mail)
+        return self._hear(child, Looked)
 
     def read(self, words: Words, sent: Sent | None) -> Reading:
         """Read what the author of the mail looked at last wrote.
@@ -79,14 +76,41 @@ class Apart:
         Raises:
             LookupError: no mail was looked at; or another thread did, and its mail is another.
         """
-        if self._child is None or self._looking != threading.get_ident():
+        child = self._child
+        if child is None or self._looking != threading.get_ident():
             raise LookupError("No mail was looked at.")
-        return self._ask(self._child, apart.READ, pack(Question(words, sent)), Reading)
+        child.ask(apart.READ, pack(Question(words, sent)))
+        return self._hear(child, Reading)
+
+    def ask(self, raw: bytes, enquiry: Enquiry) -> None:
+        """Ask for all about a mail; `tell` has the answer, and another may be asked before it."""
+        mail = raw[: MAX_BYTES + 1]
+        self._child_for(mail).ask(apart.TELL, apart.joined(mail, enquiry))
+
+    def tell(self, number: int) -> Told:
+        """Return the answer to the enquiry of that number: the first that was not told of yet.
+
+        A mail that ends the child takes along what was asked after it.
+        """
+        if self._child is None:
+            raise LookupError("No mail was asked for.")
+        self._left, self._looking = self._seconds, None
+        return self._hear(self._child, Told, lambda told: told.number == number)
 
     def stop(self) -> int:
         """End the child, if there is one; return how it ended."""
         child, self._child, self._looking, self._bytes = self._child, None, None, 0
         return child.end() if child else 0
+
+    def _child_for(self, mail: bytes) -> Child:
+        """Return the child, where that has done its share a fresh one."""
+        child = self._child
+        if child is None or not child.expected:  # whose answers are awaited is not replaced
+            if self._bytes + len(mail) > MAX_BYTES_A_CHILD:
+                self.stop()
+            child = self._child if self._child and self._child.can_be_asked else self._start()
+        self._bytes += len(mail)
+        return child
 
     def _start(self) -> Child:
         self.stop()
@@ -102,13 +126,20 @@ class Apart:
             ) from error
         return child
 
-    def _ask(self, child: Child, kind: bytes, question: bytes, expected: type[Answer]) -> Answer:
+    def _hear(
+        self,
+        child: Child,
+        expected: type[Answer],
+        fits: Callable[[Answer], bool] = lambda _: True,
+    ) -> Answer:
         began = time.monotonic()
         try:
-            said, answer = child.ask(kind, question, self._left)
+            said, answer = child.hear(self._left)
             if said != apart.ANSWER:
                 raise ReadingFailed(_refusal(said, answer))
             value = unpack(expected, answer)
+            if not fits(value):
+                raise ValueError("it answers another question")
         except BaseException as error:
             if reason := self._reason(error, self.stop()):
                 raise ReadingFailed(reason) from error

@@ -1,24 +1,16 @@
-"""The mail that asks for an approval, the secret references that answers carry back, and what we
-had sent when an answer comes in.
-"""
+"""The mail that asks for an approval, and the secret references that answers carry back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
-
-from flexmail.crypto import key_ring
 from flexmail.db import db
-from flexmail.errors import Conflict, SecretUnreadable
+from flexmail.errors import Conflict
 from flexmail.mail.address import parse_mailbox
 from flexmail.mail.compose import mailto, reference_block, reply_body
-from flexmail.mail.ours import Sent
-from flexmail.mail.parse import parse
 from flexmail.mail.reference import digest, new_reference
-from flexmail.models import Approval, ApprovalReference, OutboxMail
+from flexmail.models import Approval, ApprovalReference
 from flexmail.services import approvers, outbox, settings
 
 
@@ -63,33 +55,3 @@ def notify(approval: Approval, *, now: datetime) -> None:
             threading=outbox.Threading(message_id=message_id, reply_to=reply_address),
             approval_id=approval.id,
         )
-
-
-def sent_for(references: Iterable[str], message_ids: Iterable[str]) -> Sent | None:
-    """Return the notification that an answer with these references and Message-IDs answers.
-
-    None if they lead to no request or to more than one, or no key opens what we stored: the answer
-    is then read without it. Writes nothing; the caller ends the transaction.
-    """
-    found = db.session.scalars(
-        select(ApprovalReference).where(
-            ApprovalReference.reference_digest.in_({digest(each) for each in references})
-            | ApprovalReference.message_id_digest.in_({digest(each) for each in message_ids})
-        )
-    ).all()
-    if len(found) != 1:
-        return None
-    sealed = db.session.scalar(
-        select(OutboxMail.sealed_content).where(
-            OutboxMail.message_id_digest == found[0].message_id_digest
-        )
-    )
-    try:
-        mail = parse(key_ring().open(sealed)) if sealed else None
-    except SecretUnreadable:
-        return None
-    if mail is None:
-        return None
-    approval = found[0].approval
-    given = (approval.title, approval.details, approval.submitter, approval.link)
-    return Sent(mail.plain or "", mail.html or "", tuple(filter(None, given)))

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput, NotFound
 from flexmail.models import Approval, Decision, User
-from flexmail.services import approvers, audit, callbacks, outbox
+from flexmail.services import approvers, audit, callbacks, withdrawals
 from flexmail.services.approval_shape import approval_shape
 from flexmail.services.paging import Page, page_of
 
@@ -193,7 +193,7 @@ def expire_due(*, now: datetime) -> int:
 def _close(approval: Approval, status: str, now: datetime) -> None:
     """Make a status final; who was not asked yet is not asked any more, the program is told."""
     approval.status, approval.decided_at = status, now
-    db.session.flush()
-    outbox.drop_for(approval.id)
+    withdrawals.withdraw(approval.id)
     if approval.callback_url:
+        db.session.flush()
         callbacks.queue(approval, approval_shape(approval), now=now)

@@ -60,6 +60,9 @@ class Child:
         )
         self._owner = os.getpid()
         self._input, self._output = _open(self._process.stdin), _open(self._process.stdout)
+        self._unsent, self._said = bytearray(), bytearray()
+        self.expected = 1
+        """How many answers are still to come: the first, unasked, says that it is ready."""
 
     @property
     def pid(self) -> int:
@@ -76,13 +79,32 @@ class Child:
         """Tell whether it lives, and for this process."""
         return self.is_ours and self._process.poll() is None
 
-    def ask(self, kind: bytes, content: bytes, seconds: float) -> tuple[bytes, bytes]:
-        """Send a question; return the kind of its answer, and the answer."""
-        return self._exchange(HEADER.pack(kind, len(content)) + content, seconds)
+    def ask(self, kind: bytes, content: bytes) -> None:
+        """Send a question, or as much of it as there is room for; `hear` sends the rest."""
+        self._unsent += HEADER.pack(kind, len(content)) + content
+        self.expected += 1
+        self._send()
 
     def hear(self, seconds: float) -> tuple[bytes, bytes]:
-        """Wait for what it says unasked; see `ask`."""
-        return self._exchange(b"", seconds)
+        """Wait for the next answer, in the order of the questions.
+
+        Returns:
+            Its kind, and the answer.
+
+        Raises:
+            TimeoutError: it was not whole in time.
+            EOFError: the child ended.
+            ValueError: what it says is no answer.
+        """
+        until = time.monotonic() + seconds
+        while (size := _size(self._said)) is None or len(self._said) < size:
+            self._exchange(until)
+        self.expected -= 1
+        if len(self._said) > size and not self.expected:
+            raise ValueError("It says more than was asked.")
+        answer = bytes(self._said[:size])
+        del self._said[:size]
+        return answer[:1], answer[HEADER.size :]
 
     def end(self) -> int:
         """Kill it and wait until it is gone.
@@ -100,37 +122,27 @@ class Child:
                 pipe.close()
         return self._process.returncode or 0
 
-    def _exchange(self, question: bytes, seconds: float) -> tuple[bytes, bytes]:
-        """Write the question while its reader takes it, and read until the answer is whole.
-
-        Raises:
-            TimeoutError: the answer was not whole in time.
-            EOFError: it ended.
-            ValueError: what it says is no answer.
-        """
-        until = time.monotonic() + seconds
-        left, said = memoryview(question), bytearray()
-        left = left[_write(self._input, left) :]
+    def _exchange(self, until: float) -> None:
+        """Read what there is, and write what has room, as soon as one or the other can be done."""
         poll = select.poll()
         poll.register(self._output, select.POLLIN)
-        if left:
+        if self._unsent:
             poll.register(self._input, select.POLLOUT)
-        size: int | None = None
-        while size is None or len(said) < size:
-            ready = poll.poll(max(0.0, until - time.monotonic()) * 1000)
-            if not ready:
-                raise TimeoutError
-            for pipe, _ in ready:
-                if pipe == self._output:
-                    said += _read(pipe)
-                    size = size or _size(said)
-                else:
-                    left = left[_write(pipe, left) :]
-                    if not left:
-                        poll.unregister(pipe)
-        if left or len(said) > size:
-            raise ValueError("It says more than was asked.")
-        return bytes(said[:1]), bytes(said[HEADER.size :])
+        ready = poll.poll(max(0.0, until - time.monotonic()) * 1000)
+        if not ready:
+            raise TimeoutError
+        for pipe, _ in ready:
+            if pipe == self._output:
+                self._said += _read(pipe)
+            else:
+                self._send()
+
+    def _send(self) -> None:
+        try:
+            while self._unsent and (written := _write(self._input, self._unsent[:_PIECE])):
+                del self._unsent[:written]
+        except BrokenPipeError:
+            self._unsent.clear()  # nobody reads it: whoever waits for the answer will notice
 
 
 def _open(pipe: IO[bytes] | None) -> int:
@@ -157,10 +169,9 @@ def _read(pipe: int) -> bytes:
     return piece
 
 
-def _write(pipe: int, left: memoryview) -> int:
+def _write(pipe: int, piece: bytearray) -> int:
+    """Return how much of it there was room for."""
     try:
-        return os.write(pipe, left[:_PIECE]) if left else 0
+        return os.write(pipe, piece)
     except BlockingIOError:
         return 0
-    except BrokenPipeError:
-        raise EOFError from None

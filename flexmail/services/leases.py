@@ -33,7 +33,7 @@ def acquire(name: str, owner: str, *, now: datetime, seconds: float) -> int | No
 
     Returns:
         The fence number, or None while somebody else holds the lease. A new owner gets a new
-        number; renewing keeps it.
+        number, which is on disk before anybody goes by it; renewing keeps it.
     """
     with transaction():
         lease = db.session.scalar(select(Lease).where(Lease.name == name).with_for_update())
@@ -45,6 +45,19 @@ def acquire(name: str, owner: str, *, now: datetime, seconds: float) -> int | No
             if lease.owner and now < lease.expires_at <= now + timedelta(seconds=2 * seconds):
                 return None
             lease.owner, lease.fence = owner, lease.fence + 1
+        lease.expires_at = now + timedelta(seconds=seconds)
+        return lease.fence
+
+
+def renew(name: str, owner: str, *, now: datetime, seconds: float) -> int | None:
+    """Renew a lease in a transaction of its own; return the fence number, None if it is not ours.
+
+    A power cut may undo it: the lease then ends sooner, and its owner with the machine.
+    """
+    with transaction(durable=False):
+        lease = db.session.scalar(select(Lease).where(Lease.name == name).with_for_update())
+        if lease is None or lease.owner != owner:
+            return None
         lease.expires_at = now + timedelta(seconds=seconds)
         return lease.fence
 
@@ -62,7 +75,7 @@ def check(name: str, fence: int, *, now: datetime) -> None:
 
 def release(name: str, owner: str, *, now: datetime) -> None:
     """Give the lease up at once, if it is still ours; commits."""
-    with transaction():
+    with transaction(durable=False):  # undone by a power cut, it runs out by itself
         db.session.execute(
             update(Lease)
             .where(Lease.name == name, Lease.owner == owner)
@@ -124,7 +137,7 @@ class Holder:
         """Take or renew the lease when that is due; commits; return the fence number if ours."""
         asked = time.monotonic()
         if asked >= self._renew_at:
-            self._fence = acquire(self.name, self._owner, now=now, seconds=self._seconds)
+            self._fence = self._renewed(now) or self._acquired(now)
             ours = self._fence is not None
             self._until = asked + self._seconds - 1 if ours else 0.0
             self._renew_at = asked + self._seconds / 3 if ours else 0.0
@@ -142,3 +155,11 @@ class Holder:
         """Give it up at once; commits."""
         self.drop()
         release(self.name, self._owner, now=now)
+
+    def _renewed(self, now: datetime) -> int | None:
+        if self._fence is None:
+            return None
+        return renew(self.name, self._owner, now=now, seconds=self._seconds)
+
+    def _acquired(self, now: datetime) -> int | None:
+        return acquire(self.name, self._owner, now=now, seconds=self._seconds)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import current_app, render_template
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from flexmail.config import time_zone
 from flexmail.crypto import key_ring
@@ -145,19 +145,6 @@ def retry(mail_id: int, *, now: datetime) -> OutboxMail:
             mail.bounced_at, mail.status_code, mail.sent_at = None, "", None
         mail.state, mail.retry_at = "queued", now
     return mail
-
-
-def drop_for(approval_id: int) -> None:
-    """Cancel the mails that still ask for an approval which is closed; joins the transaction."""
-    db.session.execute(
-        update(OutboxMail)
-        .where(
-            OutboxMail.approval_id == approval_id,
-            OutboxMail.kind == "approval_request",
-            OutboxMail.state == "queued",
-        )
-        .values(state="cancelled", answer="The request was closed before this mail went out.")
-    )
 
 
 def _from_address() -> str:

@@ -11,20 +11,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
-
 from flexmail.crypto import key_ring
-from flexmail.db import db
 from flexmail.mail.address import normalise
-from flexmail.mail.apart import Desk, Found, Reader
 from flexmail.mail.authenticate import authenticate
+from flexmail.mail.desk import Desk, Found, Reader
 from flexmail.mail.parse import Parsed
 from flexmail.mail.reference import MAX_FOUND, digest, find_message_ids, mask
 from flexmail.mail.reply import Reading
 from flexmail.models import ApprovalReference, Reply
-from flexmail.services import answers, approval_mail, approvals, bounces
+from flexmail.services import answers, approvals, bindings, bounces, notifications
 from flexmail.services.answers import Outcome
 from flexmail.services.approvals import Verdict
+from flexmail.services.bindings import Bindings
 from flexmail.services.in_force import InForce
 
 Shown = dict[str, Any]
@@ -40,11 +38,23 @@ class Understood:
     parsed: Parsed
     found: tuple[Found, ...]
     reading: Reading
+    sealed: bytes = field(default=b"", repr=False)
+    """Its copy, where it was sealed already; see `sealed_copy`."""
 
     @property
     def references(self) -> frozenset[str]:
         """Return every reference that stands anywhere in the mail's texts."""
         return frozenset(found.reference for found in self.found)
+
+    @property
+    def threads(self) -> tuple[str, ...]:
+        """Return the Message-IDs that the mail answers, or says it does."""
+        return find_message_ids((*self.parsed.in_reply_to, *self.parsed.references))
+
+    @property
+    def digests(self) -> set[str]:
+        """Return by what its references and Message-IDs are looked up."""
+        return set(map(digest, (*self.references, *self.threads)))
 
 
 def understand(
@@ -60,36 +70,48 @@ def understand(
     desk = desk or Desk()
     looked = desk.look(raw, partial=partial)
     parsed = looked.parsed
-    threaded = find_message_ids((*parsed.in_reply_to, *parsed.references))
-    reading = desk.read(settings.words, approval_mail.sent_for(looked.references, threaded))
+    reading = desk.read(settings.words, notifications.sent_for(looked.keys))
     return Understood(raw, partial, parsed, looked.found, reading)
 
 
-def receive(mail: Understood, row: Reply, *, settings: InForce, now: datetime) -> Outcome:
+def receive(
+    mail: Understood,
+    row: Reply,
+    *,
+    settings: InForce,
+    now: datetime,
+    bound: Bindings | None = None,
+) -> Outcome:
     """Judge a mail, decide if it decides, queue the answer, fill in the row.
 
     Runs inside the caller's write transaction, begun before anything was read; the caller commits
     and only then deletes the mail.
+
+    Args:
+        bound: what was looked up in that transaction for several mails at once.
     """
-    outcome = _judge(mail, row, settings, now)
+    bound = bound or bindings.look_up(mail.digests, [row])
+    outcome = _judge(mail, row, bound, settings, now)
+    bound.seen.add(row.sha256)
     approval = outcome.reference.approval if outcome.reference else None
     row.outcome, row.reason, row.processed_at = outcome.kind, outcome.reason, now
     row.sender = _one_line(" | ".join(mail.parsed.from_values))
     row.subject = _one_line(mail.parsed.subject)
     row.message_id = _one_line(mail.parsed.message_id)
     row.approval_id = approval.id if approval else outcome.approval_id
-    keep_raw(row, mail.raw, partial=mail.partial)
+    row.raw_partial, row.sealed_raw = mail.partial, mail.sealed or sealed_copy(mail.raw)
     answers.queue(outcome, to_message_id=mail.parsed.message_id, now=now)
     return outcome
 
 
-def keep_raw(row: Reply, raw: bytes, *, partial: bool) -> None:
-    """Keep the copy that may be shown, put back or processed again later; sealed."""
-    row.raw_partial = partial
-    row.sealed_raw = key_ring().seal(zlib.compress(raw))
+def sealed_copy(raw: bytes) -> bytes:
+    """Return what is kept to be shown, put back or processed again later."""
+    return key_ring().seal(zlib.compress(raw))
 
 
-def _judge(mail: Understood, row: Reply, settings: InForce, now: datetime) -> Outcome:
+def _judge(
+    mail: Understood, row: Reply, bound: Bindings, settings: InForce, now: datetime
+) -> Outcome:
     parsed = mail.parsed
     if parsed.own_mark:
         return Outcome("own_mail", "flexmail sent this mail itself.")
@@ -104,9 +126,9 @@ def _judge(mail: Understood, row: Reply, settings: InForce, now: datetime) -> Ou
         return Outcome("malformed", "From does not name exactly one sender with one address.")
     if parsed.text_missing:
         return Outcome("too_large", "The text does not lie within the first MiB of the mail.")
-    if _seen_before(row):
+    if row.sha256 in bound.seen:
         return Outcome("duplicate", "The very same mail was processed before.")
-    reference = _reference_of(mail)
+    reference = _reference_of(mail, bound)
     if reference is None:
         if parsed.weak_sign:
             return Outcome("auto_reply", parsed.weak_sign)
@@ -119,8 +141,6 @@ def _judge_bound(
 ) -> Outcome:
     """Judge a mail whose reference is ours: who wrote it, may they, what does it say."""
     approval, user = reference.approval, reference.user
-    db.session.refresh(user, with_for_update=True)
-    db.session.refresh(approval, with_for_update=True)
 
     def refused(kind: str, reason: str) -> Outcome:
         return Outcome(kind, reason, reference)
@@ -164,14 +184,7 @@ def _decide(
     return Outcome(kind, f"{user.email} {kind} the request.", reference, verdict, comment)
 
 
-def _seen_before(row: Reply) -> bool:
-    earlier = select(Reply.id).where(
-        Reply.sha256 == row.sha256, Reply.id != row.id, Reply.outcome != "failed"
-    )
-    return db.session.scalar(earlier.limit(1)) is not None
-
-
-def _reference_of(mail: Understood) -> ApprovalReference | None:
+def _reference_of(mail: Understood, bound: Bindings) -> ApprovalReference | None:
     """Find the one reference that everything in the mail agrees on.
 
     A reference of ours in the text, or our Message-ID in In-Reply-To or References. A reference
@@ -179,19 +192,13 @@ def _reference_of(mail: Understood) -> ApprovalReference | None:
     are no contradiction: a conversation has many.
     """
     written = {digest(reference) for reference in mail.references}
-    ids = find_message_ids((*mail.parsed.in_reply_to, *mail.parsed.references))
-    if max(len(ids), len(mail.references)) >= MAX_FOUND:
+    if max(len(mail.threads), len(mail.references)) >= MAX_FOUND:
         return None  # more than is read: whether all of them agree is not known
-    threaded = {digest(message_id) for message_id in ids}
-    found = db.session.scalars(
-        select(ApprovalReference).where(
-            ApprovalReference.reference_digest.in_(written)
-            | ApprovalReference.message_id_digest.in_(threaded)
-        )
-    ).all()
-    if len(found) != 1 or written - {found[0].reference_digest}:
+    found = bound.find(mail.digests)
+    if len(found) != 1:
         return None
-    return found[0]
+    (reference,) = found
+    return None if written - {reference.reference_digest} else reference
 
 
 def _one_line(text: str) -> str:

@@ -83,6 +83,10 @@ class Run:
         """Return `now` and what has passed since: a decision is judged by when it is taken."""
         return self.now + timedelta(seconds=time.monotonic() - self.began)
 
+    def is_late(self) -> bool:
+        """Tell whether it is too late to begin with anything that may take its time."""
+        return time.monotonic() - self.began > self.patience.late_seconds
+
     def identity(self, folder: Folder) -> dict[str, str | int]:
         """Return what, with UID and SHA-256, tells one mail from all others."""
         return {

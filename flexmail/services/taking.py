@@ -11,25 +11,24 @@ known by (account, folder, UIDVALIDITY, UID) and SHA-256 that only has to be del
 from __future__ import annotations
 
 import logging
-import time
 
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
-from flexmail.db import db, savepoint, transaction
-from flexmail.errors import OwnershipLost, ReaderUnavailable, ReadingFailed
+from flexmail.db import db, transaction
+from flexmail.errors import OwnershipLost
 from flexmail.models import Reply
-from flexmail.services import apart, folder_memory, folder_window, tries
+from flexmail.services import folder_memory, folder_window, tries
+from flexmail.services.concluding import conclude
 from flexmail.services.folder_memory import Memory
-from flexmail.services.receiving import Understood, keep_raw, receive, understand
 from flexmail.services.reply_run import MAX_BYTES, Run, delete, sha256
 from flexmail.services.tries import MAX_TRIES
+from flexmail.services.understanding import understand_each
 from flexmail.transport.imap import Fetched, Folder
 
 __all__ = ["MAX_TRIES", "take"]
 
 log = logging.getLogger(__name__)
-
-_STRETCH_SECONDS = 5.0
 
 
 def take(folder: Folder, run: Run) -> None:
@@ -42,7 +41,7 @@ def take(folder: Folder, run: Run) -> None:
     at_most = run.patience.step_seconds
     batches = folder_window.batches(fetched, window.tried, seconds=at_most)
     for number, batch in enumerate(batches):
-        if not run.keep_going() or (number and _is_late(run)):
+        if not run.keep_going() or (number and run.is_late()):
             break
         _settle(folder, run, batch, memory)
     for mail in _delete_leftovers(folder, run, window.leftovers, count):
@@ -80,17 +79,14 @@ def _settle(folder: Folder, run: Run, batch: list[Fetched], memory: Memory) -> N
     reply_ids, tried = tries.register(folder, run, batch, memory)
     settled: dict[int, str] = {}
     try:
-        understood, trouble = _understand_each(batch, tried, run)
+        understood, trouble = understand_each(batch, tried, run)
         with transaction():
-            tries.stand_on_trust(run)
-            for mail in batch:
-                row = db.session.get_one(Reply, reply_ids[mail.uid])
-                if mail.uid not in understood:
-                    row.tries -= 1  # nobody looked into it
-                    continue
-                _conclude(row, mail, understood[mail.uid], run)
-                if row.outcome:
-                    settled[mail.uid] = row.outcome
+            _held = tries.stand_on_trust(run)
+            rows = _rows(reply_ids)
+            for uid in rows.keys() - understood.keys():
+                rows[uid].tries -= 1  # nobody looked into it
+            conclude(batch, rows, understood, run)
+            settled = {mail.uid: outcome for mail in batch if (outcome := rows[mail.uid].outcome)}
             memory.settled(settled)
             memory.save()
     except (SQLAlchemyError, OSError, OwnershipLost):
@@ -104,65 +100,6 @@ def _settle(folder: Folder, run: Run, batch: list[Fetched], memory: Memory) -> N
         raise trouble
 
 
-def _is_late(run: Run) -> bool:
-    return time.monotonic() - run.began > run.patience.late_seconds
-
-
-def _understand_each(
-    batch: list[Fetched], tried: dict[int, int], run: Run
-) -> tuple[dict[int, Understood | Exception], ReaderUnavailable | None]:
-    """Read mail after mail, as long as the run may last and there is a process that reads.
-
-    Returns:
-        What each mail says or what it did, by UID, and why there is no process.
-    """
-    understood: dict[int, Understood | Exception] = {}
-    began = time.monotonic()
-    for mail in batch:
-        takes_long = understood and time.monotonic() - began > _STRETCH_SECONDS
-        if takes_long and (_is_late(run) or not run.keep_going()):
-            break
-        try:
-            understood[mail.uid] = _understand(mail, tried[mail.uid], run)
-        except ReaderUnavailable as error:
-            return understood, error
-        finally:
-            db.session.rollback()  # no transaction is open while a mail is read
-    return understood, None
-
-
-def _understand(mail: Fetched, tried: int, run: Run) -> Understood | Exception:
-    """Read one mail; whatever it breaks is this mail's trouble and nobody else's."""
-    if tried > MAX_TRIES:
-        return ChildProcessError("No earlier try came to an end: this mail may be what ends them.")
-    try:
-        with apart.shared() as desk:
-            return understand(mail.raw, partial=mail.partial, settings=run.settings, desk=desk)
-    except (SQLAlchemyError, OSError, ReaderUnavailable):
-        raise  # the database or this machine is in trouble, not this mail
-    except ReadingFailed as error:
-        log.warning("A mail could not be read: UID %d: %s", mail.uid, error)
-        return error
-    except Exception as error:
-        log.exception("A mail could not be read: UID %d", mail.uid)
-        return error
-
-
-def _conclude(row: Reply, mail: Fetched, understood: Understood | Exception, run: Run) -> None:
-    """Give the row its outcome, or leave it open for another try."""
-    trouble = understood
-    if isinstance(understood, Understood):
-        try:
-            with savepoint():
-                receive(understood, row, settings=run.settings, now=run.clock())
-            return
-        except (OperationalError, OSError):
-            raise  # the database or this machine is in trouble, not this mail
-        except Exception as error:
-            log.exception("A mail could not be processed: UID %d", mail.uid)
-            trouble = error
-    what = str(trouble) if isinstance(trouble, ReadingFailed) else type(trouble).__name__
-    row.reason = f"Try {row.tries} to process this mail broke off: {what.rstrip('.')}."
-    if row.tries >= MAX_TRIES:
-        row.outcome, row.processed_at = "failed", run.now
-        keep_raw(row, mail.raw, partial=mail.partial)
+def _rows(reply_ids: dict[int, int]) -> dict[int, Reply]:
+    wanted = select(Reply).where(Reply.id.in_(reply_ids.values()))
+    return {row.uid: row for row in db.session.scalars(wanted)}

@@ -5,13 +5,14 @@ ends every process which reads it is given up after the last of them.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from flexmail.db import db, transaction
 from flexmail.errors import OwnershipLost
-from flexmail.models import Reply
+from flexmail.models import EmailSettings, Reply
 from flexmail.services import trust
 from flexmail.services.folder_memory import Memory
 from flexmail.services.reply_run import Run, sha256, stand_firm
@@ -32,9 +33,9 @@ def register(
     Returns:
         The reply ids and the tries, by UID.
     """
-    with transaction():
+    with transaction(durable=False):  # it has to survive what a mail does to us, no power cut
         stand_on_trust(run)
-        rows = {mail.uid: _row_of(folder, run, mail) for mail in batch}
+        rows = _rows_of(folder, run, batch)
         for row in rows.values():
             row.tries += 1
         memory.save()
@@ -55,8 +56,8 @@ def note_unreadable(folder: Folder, run: Run, uids: set[int]) -> None:
         return
     with transaction():
         stand_on_trust(run)
-        for uid in sorted(uids):
-            row = _row_of(folder, run, Fetched(uid, b"", 0))
+        rows = _rows_of(folder, run, [Fetched(uid, b"", 0) for uid in sorted(uids)])
+        for uid, row in rows.items():
             row.tries += 1
             row.reason = f"The server does not hand over this mail: {folder.unreadable[uid]}"
             if row.tries >= MAX_TRIES:
@@ -76,20 +77,39 @@ def give_back(reply_ids: list[int]) -> None:
         log.warning("replies: tries could not be given back: %s", error)
 
 
-def stand_on_trust(run: Run) -> None:
+def stand_on_trust(run: Run) -> EmailSettings:
     """Inside a write transaction: make sure that what this run goes by still holds.
+
+    Returns:
+        The settings; as long as somebody holds them, loading them again in there asks nobody.
 
     Raises:
         OwnershipLost: what was not committed must not be.
     """
-    if not trust.of(stand_firm(run)).lets_decide:
+    row = stand_firm(run)
+    if not trust.of(row).lets_decide:
         raise OwnershipLost("The mail server has to prove itself first: see the status page.")
-
-
-def _row_of(folder: Folder, run: Run, mail: Fetched) -> Reply:
-    identity = {**run.identity(folder), "uid": mail.uid, "sha256": sha256(mail)}
-    row = db.session.scalar(select(Reply).filter_by(**identity))
-    if row is None:
-        row = Reply(**identity, size_bytes=mail.size, tries=0, first_seen_at=run.now)
-        db.session.add(row)
     return row
+
+
+def _rows_of(folder: Folder, run: Run, mails: Sequence[Fetched]) -> dict[int, Reply]:
+    """Return the row of each mail by UID, new ones for those that have none."""
+    wanted = select(Reply).where(run.rows(folder, [mail.uid for mail in mails]))
+    known = {(row.uid, row.sha256): row for row in db.session.scalars(wanted)}
+    place = run.identity(folder)
+    rows: dict[int, Reply] = {}
+    for mail in mails:
+        digest = sha256(mail)
+        row = known.get((mail.uid, digest))
+        if row is None:
+            row = Reply(
+                **place,
+                uid=mail.uid,
+                sha256=digest,
+                size_bytes=mail.size,
+                tries=0,
+                first_seen_at=run.now,
+            )
+            db.session.add(row)
+        rows[mail.uid] = row
+    return rows

@@ -112,7 +112,7 @@ class Scene:
         """Connect, and run once while nothing is there: what comes later is new mail."""
         self.connect()
         report = inbox.process_replies(now=datetime.now(UTC), at_once=True)
-        assert (report.error, report.waits_for, report.left) == ("", "", 0)
+        assert (report.error, report.waits_for, report.held, report.left) == ("", "", 0, 0)
         self.proxy.lift()
         self.proxy.heard.clear()
 

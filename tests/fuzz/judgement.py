@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flexmail.mail.apart import Desk
+from flexmail.mail.desk import Desk
 from flexmail.mail.ours import Sent
 from flexmail.mail.parse import Parsed
 from flexmail.mail.reference import find_message_ids

@@ -96,14 +96,14 @@ def test_a_reading_that_believes_any_sender_is_a_finding(monkeypatch: pytest.Mon
     def believe(raw: bytes, *, partial: bool) -> Parsed:
         return replace(parse(raw, partial=partial), author=Mailbox("", BOB), problem="")
 
-    monkeypatch.setattr("flexmail.mail.apart.parse", believe)
+    monkeypatch.setattr("flexmail.mail.desk.parse", believe)
     with pytest.raises(Finding, match="not every reader sees Bob"):
         check_alteration_with(Parts(senders=("From: charlie@evil.test",)))
 
 
 def test_a_reading_that_takes_any_reference_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     everywhere = frozenset({REFERENCE})
-    monkeypatch.setattr("flexmail.mail.apart.find_references", lambda text: everywhere)
+    monkeypatch.setattr("flexmail.mail.desk.find_references", lambda text: everywhere)
     with pytest.raises(Finding, match="does not stand there"):
         check_alteration_with(Parts(reference="FM-" + "A" * 26))
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from flexmail.mail.address import Mailbox
-from flexmail.mail.apart import Desk, Found, Looked, Question
 from flexmail.mail.crossing import pack, unpack
 from flexmail.mail.delivery_report import DeliveryReport
+from flexmail.mail.desk import Desk, Found, Looked, Question
 from flexmail.mail.ours import Sent
 from flexmail.mail.parse import Parsed
 from flexmail.mail.reference import find_references

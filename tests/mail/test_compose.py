@@ -22,6 +22,7 @@ from flexmail.mail.compose import (
     mailto,
     reference_block,
     reply_body,
+    texts_of,
 )
 from flexmail.mail.parse import parse
 
@@ -132,6 +133,12 @@ def test_any_text_arrives_unchanged_in_short_crlf_lines(text: str) -> None:
     parsed = parse(raw)
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     assert parsed.plain == parsed.html == lines.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    assert texts_of(raw) == {"plain": lines, "html": lines}
+
+
+def test_of_a_mail_that_is_not_ours_no_texts_are_taken() -> None:
+    assert texts_of(b"Subject: x\r\n\r\nApprove\r\n") == {}
+    assert texts_of(b"") == {}
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=300))

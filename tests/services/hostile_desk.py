@@ -12,8 +12,9 @@ import signal
 import sys
 from pathlib import Path
 
-from flexmail.mail import apart
-from flexmail.mail.apart import HEADER, Looked
+from flexmail.mail import apart, desk
+from flexmail.mail.apart import HEADER
+from flexmail.mail.desk import Looked
 from flexmail.mail.parse import Parsed
 
 MEMORY = 100 << 20
@@ -122,7 +123,7 @@ def confess() -> str:
     )
 
 
-class Desk(apart.Desk):
+class Desk(desk.Desk):
     """The real desk, but for the mails that say `DO THIS: <deed>`."""
 
     def look(self, raw: bytes, *, partial: bool) -> Looked:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from flask import Flask
 
 from flexmail.demo.mailserver import MailServer
 from flexmail.errors import OwnershipLost, Unreachable
+from flexmail.mail.desk import Told
 from flexmail.mail.html import visible_text
 from flexmail.mail.parse import Parsed, parse
 from flexmail.mail.reply import DEFAULT_WORDS, read
 from flexmail.models import Channel
-from flexmail.services import approval_requests, approvals, channels, inbox, leases, status, taking
+from flexmail.services import (
+    approval_requests,
+    approvals,
+    channels,
+    inbox,
+    leases,
+    status,
+    understanding,
+)
 from flexmail.services import settings as stored_settings
+from flexmail.services.apart import Apart
 from flexmail.services.approval_requests import NewApproval
-from flexmail.services.receiving import Understood, understand
+from flexmail.transport.imap import Fetched
 from tests.conftest import NOW
 from tests.services.stage import (
     APPROVALS,
@@ -42,14 +51,16 @@ def test_settings_that_change_under_a_run_end_it_undecided(
     request = ask()
     server.deliver(APPROVALS, reply(request))
 
-    def change_meanwhile(raw: bytes, **given: Any) -> Understood:
+    real = understanding.told_of
+
+    def change_meanwhile(desk: Apart, mail: Fetched) -> Told:
         stored_settings.save(
             fill_in(reply_trust="authenticated_sender", trusted_authserv_id="mx.corp.test")
         )
-        return understand(raw, **given)
+        return real(desk, mail)
 
     with monkeypatch.context() as patch:
-        patch.setattr(taking, "understand", change_meanwhile)
+        patch.setattr(understanding, "told_of", change_meanwhile)
         report = inbox.process_replies(now=NOW, at_once=True)
     assert "settings were changed" in report.error
     assert approvals.get(request.approval_id).status == "pending"

@@ -14,8 +14,8 @@ from flexmail.mail.ours import Sent
 from flexmail.mail.parse import Parsed
 from flexmail.mail.reply import DEFAULT_WORDS, read
 from flexmail.services import approval_requests
-from flexmail.services.approval_mail import sent_for
 from flexmail.services.approval_requests import NewApproval
+from flexmail.services.notifications import sent_for
 from tests.conftest import NOW
 from tests.services.stage import ADA, BOB, ask, asked, set_up, text_of
 
@@ -60,7 +60,7 @@ def test_what_we_had_sent_is_found_by_the_reference_or_by_our_message_id() -> No
         ([], [request.message_id]),
         ([request.reference, other], ["<other@corp.test>", request.message_id]),
     ):
-        assert sent_for(references, message_ids) == expected
+        assert sent_for([*references, *message_ids]) == expected
 
 
 @pytest.mark.usefixtures("ready")
@@ -69,7 +69,7 @@ def test_what_the_requester_wrote_is_told_apart() -> None:
         title="T", approvers=(BOB,), details="D", submitter="S", link="https://ci.corp.test/1"
     )
     request = asked(approval_requests.request(wanted, now=NOW).id)
-    sent = sent_for([request.reference], [])
+    sent = sent_for([request.reference])
     assert sent is not None
     assert sent.given == ("T", "D", "S", "https://ci.corp.test/1")
 
@@ -77,17 +77,17 @@ def test_what_the_requester_wrote_is_told_apart() -> None:
 @pytest.mark.usefixtures("ready")
 def test_nothing_that_leads_nowhere_or_to_two_requests_is_what_we_had_sent() -> None:
     one, other = ask(), ask()
-    assert sent_for([], []) is None
-    assert sent_for(["FM-" + "A" * 26], ["<a@corp.test>"]) is None
-    assert sent_for([one.reference], [other.message_id]) is None
-    assert sent_for([one.reference, other.reference], []) is None
+    assert sent_for([]) is None
+    assert sent_for(["FM-" + "A" * 26, "<a@corp.test>"]) is None
+    assert sent_for([one.reference, other.message_id]) is None
+    assert sent_for([one.reference, other.reference]) is None
 
 
 def test_what_no_key_opens_is_not_known(ready: Flask) -> None:
     request = ask()
     lost = KeyRing(Fernet.generate_key().decode())
     ready.extensions["flexmail_key_ring"] = lost
-    assert sent_for([request.reference], []) is None
+    assert sent_for([request.reference]) is None
 
 
 @pytest.mark.usefixtures("ready")
@@ -101,7 +101,7 @@ def test_looking_up_what_we_had_sent_writes_nothing() -> None:
 
     event.listen(db.engine, "before_cursor_execute", note)
     try:
-        assert sent_for([request.reference], [request.message_id])
+        assert sent_for([request.reference, request.message_id])
     finally:
         event.remove(db.engine, "before_cursor_execute", note)
     assert statements

@@ -20,8 +20,8 @@ from flexmail.mail.parse import Parsed
 from flexmail.mail.reply import DEFAULT_WORDS, Reading
 from flexmail.mail.reply import read as read_answer
 from flexmail.services import approval_requests, approvals
-from flexmail.services.approval_mail import sent_for
 from flexmail.services.approval_requests import NewApproval
+from flexmail.services.notifications import sent_for
 from tests.clients import (
     ABOVE,
     BELOW,
@@ -103,7 +103,7 @@ def outcome_of(answer: Answer, request: Asked) -> tuple[str, str]:
 
 
 def sent_of(request: Asked) -> Sent:
-    sent = sent_for([request.reference], [request.message_id])
+    sent = sent_for([request.reference, request.message_id])
     assert sent is not None
     return sent
 

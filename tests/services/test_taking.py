@@ -18,20 +18,22 @@ from sqlalchemy.exc import OperationalError
 from flexmail.db import db, transaction
 from flexmail.demo.mailserver import MailServer
 from flexmail.errors import OwnershipLost, Refused, Unreachable
+from flexmail.mail.desk import Told
 from flexmail.models import Reply
 from flexmail.services import (
     accounts,
     apart,
-    approval_mail,
     approvals,
     channels,
     delivery,
     inbox,
     leases,
+    notifications,
     receiving,
     settings,
     status,
     taking,
+    understanding,
 )
 from flexmail.services.apart import Apart
 from flexmail.services.inbox import Report, process_replies, raw_of
@@ -59,7 +61,7 @@ from tests.services.stage import (
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 JUNK = "Hello there"
-UNDERSTAND = "flexmail.services.taking.understand"
+TOLD = "flexmail.services.understanding.told_of"
 
 
 class Killed(BaseException):
@@ -322,7 +324,7 @@ def test_killed_before_the_commit_the_mail_is_taken_as_new(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(UNDERSTAND, kill)
+        patch.setattr(TOLD, kill)
         with pytest.raises(Killed):
             take_from()
     assert (outcomes(), decisions(request)) == ([None], 0)
@@ -338,16 +340,16 @@ def test_a_mail_that_kills_the_process_each_time_is_given_up_and_blocks_no_other
     poison, good = reply(None, "poison"), reply(ask())
     server.deliver(APPROVALS, poison)
     server.deliver(APPROVALS, good)
-    real, killed = receiving.understand, 0
+    real, killed = understanding.told_of, 0
 
-    def kill(raw: bytes, **given: Any) -> Any:
+    def kill(desk: Apart, mail: Fetched) -> Told:
         nonlocal killed
-        if raw == poison:
+        if mail.raw == poison:
             killed += 1
             raise Killed
-        return real(raw, **given)
+        return real(desk, mail)
 
-    monkeypatch.setattr(UNDERSTAND, kill)
+    monkeypatch.setattr(TOLD, kill)
     for number in range(6):
         with suppress(Killed):
             take_from(after=number * HOUR)
@@ -363,15 +365,15 @@ def test_a_mail_that_cannot_be_read_is_failed_after_three_tries_and_kept(
     poison = reply(None, "poison")
     server.deliver(APPROVALS, poison)
     request = ask()
-    real, tries = receiving.understand, []
+    real, tries = understanding.told_of, []
 
-    def refuse(raw: bytes, **given: Any) -> Any:
-        if raw == poison:
+    def refuse(desk: Apart, mail: Fetched) -> Told:
+        if mail.raw == poison:
             tries.append(rows()[0].tries)
             raise RecursionError
-        return real(raw, **given)
+        return real(desk, mail)
 
-    monkeypatch.setattr(UNDERSTAND, refuse)
+    monkeypatch.setattr(TOLD, refuse)
     assert run().by_outcome == {}
     assert run(after=MINUTE).by_outcome == {}
     server.deliver(APPROVALS, reply(request))
@@ -396,7 +398,7 @@ def test_a_mail_that_breaks_while_it_is_judged_takes_no_other_along(
             raise RuntimeError("while judging")
         return real(mail, *rest, **given)
 
-    monkeypatch.setattr("flexmail.services.taking.receive", refuse)
+    monkeypatch.setattr("flexmail.services.concluding.receive", refuse)
     assert run().by_outcome == {"approved": 1}
     assert inbox_of(server) == [poison]
     for number in (1, 2):
@@ -449,14 +451,14 @@ def test_a_mail_is_read_apart_with_no_transaction_open(
 ) -> None:
     for _ in range(2):
         server.deliver(APPROVALS, reply(ask()))
-    real, desks = receiving.understand, []
+    real, desks = understanding.told_of, []
 
-    def note(raw: bytes, **given: Any) -> Any:
+    def note(desk: Apart, mail: Fetched) -> Told:
         assert not db.session().in_transaction()
-        desks.append(type(given["desk"]))
-        return real(raw, **given)
+        desks.append(type(desk))
+        return real(desk, mail)
 
-    monkeypatch.setattr(UNDERSTAND, note)
+    monkeypatch.setattr(TOLD, note)
     assert run().by_outcome == {"approved": 2}
     assert desks == [Apart, Apart]
 
@@ -509,7 +511,7 @@ def test_a_run_that_takes_long_reads_no_further_and_costs_the_others_no_try(
     answers = iter([True])
     late = why == "it is late"
     with monkeypatch.context() as patch:
-        patch.setattr(taking, "_STRETCH_SECONDS", -1.0)  # as if every mail took that long
+        patch.setattr(understanding, "_STRETCH_SECONDS", -1.0)  # as if every mail took that long
         report = run(
             keep_going=lambda: late or next(answers, False),
             patience=Patience(late_seconds=-1.0) if late else Patience(),
@@ -531,7 +533,7 @@ def test_a_database_that_fails_while_a_mail_is_understood_costs_no_try(
         raise OperationalError("SELECT", {}, sqlite3.OperationalError("disk I/O error"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(approval_mail, "sent_for", refuse)
+        patch.setattr(notifications, "known_by", refuse)
         with pytest.raises(OperationalError):
             run()
     assert (inbox_of(server), rows()[0].tries) == ([raw], 0)
@@ -719,15 +721,15 @@ def test_an_owner_that_loses_the_lease_under_way_commits_no_decision(
 ) -> None:
     request = ask()
     server.deliver(APPROVALS, reply(request))
-    real = receiving.understand
+    real = understanding.told_of
 
-    def be_overtaken(raw: bytes, **given: Any) -> Any:
+    def be_overtaken(desk: Apart, mail: Fetched) -> Told:
         db.session.rollback()
         leases.acquire("replies", "next:2:y", now=NOW + HOUR, seconds=10)
-        return real(raw, **given)
+        return real(desk, mail)
 
     with monkeypatch.context() as patch:
-        patch.setattr(UNDERSTAND, be_overtaken)
+        patch.setattr(TOLD, be_overtaken)
         with pytest.raises(OwnershipLost):
             take_from()
     assert (outcomes(), decisions(request), len(inbox_of(server))) == ([None], 0, 1)
@@ -779,14 +781,14 @@ def test_a_database_that_gets_locked_under_way_deletes_nothing(
     request = ask()
     raw = reply(request)
     server.deliver(APPROVALS, raw)
-    real = receiving.understand
+    real = understanding.told_of
     with ExitStack() as lock, monkeypatch.context() as patch:
 
-        def lock_then_understand(raw: bytes, **given: Any) -> Any:
+        def lock_then_understand(desk: Apart, mail: Fetched) -> Told:
             lock.enter_context(locked_database(ready))
-            return real(raw, **given)
+            return real(desk, mail)
 
-        patch.setattr(UNDERSTAND, lock_then_understand)
+        patch.setattr(TOLD, lock_then_understand)
         with pytest.raises(OperationalError):
             take_from()
     assert (inbox_of(server), outcomes(), decisions(request)) == ([raw], [None], 0)

@@ -1,0 +1,106 @@
+"""Draining replies of 6 KB: every decision authorised and committed, every answer queued.
+
+Against raw imaplib, which only moves the bytes, and against programs that fetch and delete mail
+but decide nothing and store no decision.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Literal
+
+from sqlalchemy import func, select
+
+from bench import peers, raw
+from bench.measuring import Fact, Row, Size, interleave, median, seconds
+from bench.offices import Office, point_to, requests, warm_up
+from bench.servers import Dovecot, Mailboxes, exists
+from flexmail.db import db
+from flexmail.models import Decision, OutboxMail
+from flexmail.services import inbox
+
+OURS, RAW = "flexmail, one connection", "raw imaplib, one connection"
+OURS_ANEW, RAW_ANEW = "flexmail, a connection each 30", "raw imaplib, a connection each 30"
+GOAL, GOAL_ANEW = 0.33, 0.55
+WARM_UP = 4
+MARKS = ("imap_tools fetch(bulk=True), delete", "IMAPClient all at once")
+"""They hold the whole folder in memory, and parse nothing: marks to pass one day."""
+
+
+def measure(size: Size) -> Iterator[Row | Fact]:
+    for storage in ("mdbox", "maildir"):
+        yield from _measure(storage, size)
+
+
+def _measure(storage: Literal["mdbox", "maildir"], size: Size) -> Iterator[Row | Fact]:
+    count = size.of(quick=35, full=1000)
+    with Office() as office, Dovecot(storage=storage) as dovecot:
+        with office.origin():
+            mails = requests(count + WARM_UP)
+            boxes = Mailboxes(dovecot, mails[WARM_UP:])
+            warm = Mailboxes(dovecot, mails[:WARM_UP], "warm")
+        candidates: dict[str, Callable[[str], float]] = {
+            RAW: lambda user: seconds(lambda: raw.drain(dovecot, user, count)),
+            OURS: lambda user: _ours(office, warm, user, count, at_once=count),
+            RAW_ANEW: lambda user: seconds(lambda: raw.drain_anew(dovecot, user, count)),
+            OURS_ANEW: lambda user: _ours(office, warm, user, count, at_once=raw.BATCH),
+        }
+        there, missing = peers.available()
+        for name, peer in there.items():
+            candidates[name] = partial(_peer, peer, dovecot, count)
+        run = partial(_on_a_copy, dovecot, boxes)
+        figures = interleave(
+            {name: partial(run, candidate) for name, candidate in candidates.items()},
+            rounds=size.rounds,
+        )
+    times = {name: median(each) for name, each in figures.items()}
+    yield _row(storage, count, times, OURS, RAW, GOAL)
+    yield _row(storage, count, times, OURS_ANEW, RAW_ANEW, GOAL_ANEW)
+    for name in there:
+        goal = None if name in MARKS else 1.0
+        yield _row(storage, count, times, OURS, name, goal)
+    yield from (Row(f"{count} replies, {storage}", "", f"{name}: missing") for name in missing)
+
+
+def _row(
+    storage: str, count: int, times: dict[str, float], ours: str, other: str, goal: float | None
+) -> Row:
+    return Row(
+        f"{count} replies, {storage}",
+        f"{ours} {times[ours]:.2f} s",
+        f"{other} {times[other]:.2f} s",
+        times[other] / times[ours],
+        goal,
+    )
+
+
+def _on_a_copy(dovecot: Dovecot, boxes: Mailboxes, candidate: Callable[[str], float]) -> float:
+    user = boxes.copy()
+    try:
+        taken = candidate(user)
+        assert exists(dovecot, user) == 0
+    finally:
+        boxes.remove(user)
+    return taken
+
+
+def _peer(peer: peers.Peer, dovecot: Dovecot, count: int, user: str) -> float:
+    return peer(dovecot, user, count)
+
+
+def _ours(office: Office, warm: Mailboxes, user: str, count: int, *, at_once: int) -> float:
+    with office.open():
+        warm_up(warm)
+        point_to(warm.dovecot, user, email_reply_process_count=at_once)
+        began = time.perf_counter()
+        for _ in range(0, count, at_once):
+            report = inbox.process_replies(now=datetime.now(UTC))
+            assert not report.error, report.error
+        taken = time.perf_counter() - began
+        answers = select(func.count(OutboxMail.id)).where(OutboxMail.kind == "reply_confirmation")
+        assert db.session.scalar(select(func.count(Decision.id))) == count + WARM_UP
+        assert db.session.scalar(answers) == count + WARM_UP
+    return taken

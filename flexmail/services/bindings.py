@@ -1,0 +1,70 @@
+"""What the mails of one commit are bound to: references of ours, their requests and people.
+
+Looked up at once for all of them, inside the caller's write transaction, and locked in one order:
+people, then requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sqlalchemy import select
+
+from flexmail.db import db
+from flexmail.models import Approval, ApprovalReference, Reply, User
+
+Row = TypeVar("Row", User, Approval)
+
+
+@dataclass(slots=True)
+class Bindings:
+    """References by their digest or that of the Message-ID; `seen` are the digests of the mails
+    that have an outcome, those of this commit too.
+    """
+
+    references: dict[str, ApprovalReference]
+    seen: set[str]
+    _kept: tuple[object, ...] = field(repr=False)
+
+    def find(self, digests: Iterable[str]) -> set[ApprovalReference]:
+        """Return the references that these digests lead to."""
+        return {self.references[each] for each in digests if each in self.references}
+
+
+def look_up(digests: Collection[str], rows: Collection[Reply]) -> Bindings:
+    """Look up what these digests lead to, as it is at this moment, and whether rows are repeats."""
+    found = _references(digests)
+    users = _locked(User, {reference.user_id for reference in found})
+    approvals = _locked(Approval, {reference.approval_id for reference in found})
+    by_digest = {reference.reference_digest: reference for reference in found}
+    by_digest |= {reference.message_id_digest: reference for reference in found}
+    return Bindings(by_digest, _seen_before(rows), (users, approvals))
+
+
+def _references(digests: Collection[str]) -> Collection[ApprovalReference]:
+    if not digests:
+        return ()
+    wanted = select(ApprovalReference).where(
+        ApprovalReference.reference_digest.in_(digests)
+        | ApprovalReference.message_id_digest.in_(digests)
+    )
+    return db.session.scalars(wanted).all()
+
+
+def _locked(kind: type[Row], ids: Collection[int]) -> Collection[Row]:
+    if not ids:
+        return ()
+    wanted = select(kind).where(kind.id.in_(ids)).order_by(kind.id).with_for_update()
+    return db.session.scalars(wanted.execution_options(populate_existing=True)).all()
+
+
+def _seen_before(rows: Collection[Reply]) -> set[str]:
+    """Return the digests among those of `rows` that an earlier mail with an outcome had."""
+    earlier = select(Reply.sha256).where(
+        Reply.sha256.in_({row.sha256 for row in rows}),
+        Reply.id.not_in([row.id for row in rows]),
+        Reply.outcome != "failed",
+    )
+    return set(db.session.scalars(earlier))
