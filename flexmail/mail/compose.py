@@ -78,16 +78,10 @@ def compose(
         "X-Auto-Response-Suppress": "All",
         "X-Flexmail": kind,
     }
-    mark = b"--" + boundary.encode()
     written = {name: value or "" for name, value in headers.items() if value or name == "Subject"}
-    return b"\r\n".join(
-        [
-            header_lines(written.items()),
-            *(mark, _part("plain", content.text)),
-            *(mark, _part("html", content.html)),
-            mark + b"--\r\n",
-        ]
-    )
+    mark = b"--" + boundary.encode()
+    parts = (mark, _part("plain", content.text), mark, _part("html", content.html))
+    return b"\r\n".join([header_lines(written.items()), *parts, mark + b"--\r\n"])
 
 
 def texts_of(mail: bytes) -> dict[str, str]:

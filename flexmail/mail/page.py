@@ -17,14 +17,8 @@ from flexmail.mail.markup import (
     names,
     starts_history,
 )
-from flexmail.mail.visibility import (
-    VISIBLE,
-    Declarations,
-    Look,
-    declarations,
-    look_of,
-    style_rules,
-)
+from flexmail.mail.styles import Declarations, declarations, style_rules
+from flexmail.mail.visibility import VISIBLE, Look, look_of
 
 MAX_STYLE_RULES = 2000
 # What lies below this many elements is not read: no answer needs them.

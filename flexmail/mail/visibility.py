@@ -1,7 +1,6 @@
 """What a reader of an HTML mail cannot see: the few ways of CSS and HTML to hide text.
 
-A style sheet counts as far as its selectors are one tag, class or id; rules inside `@media` and the
-like do not. Every step is linear in the input. CSS 2.2.
+Every step is linear in the input. CSS 2.2.
 """
 
 from __future__ import annotations
@@ -12,36 +11,23 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from flexmail.mail.colour import WHITE, Colour, is_clear, look_alike, read_colour
-
-_SELECTOR = re.compile(
-    r"[a-z][a-z0-9]{0,20}|(?:[a-z][a-z0-9]{0,20})?(?P<name>[.#][\w-]{1,80})", re.ASCII
+from flexmail.mail.styles import (
+    DECORATIONS,
+    MAX_REMEMBERED,
+    NOTHING,
+    Declarations,
+    declarations,
 )
+
 _LENGTH = re.compile(r"(-?\d{1,6}(?:\.\d{0,6})?|-?\.\d{1,6})([a-z%]{0,4})", re.ASCII)
 _FAR_AWAY = -100.0
 _TINY = {"px": 1.5, "pt": 1.5, "": 1.5, "%": 10.0}
 _TINY_IN_OTHER_UNITS = 0.1
 _BARELY_OPAQUE = 0.05
 _IN_PIXELS = {"em": 16.0, "rem": 16.0, "ex": 8.0, "ch": 8.0, "in": 96.0, "cm": 38.0, "vw": 10.0}
-_DISPLAY = re.compile(
-    "none|contents|initial|inherit|unset|revert|flow-root|run-in|list-item|table(?:-[a-z-]+)?"
-    "|(?:inline|block)(?:[ -][a-z-]+)?|flex|grid"
-)
 _NO_AREA = re.compile(r"inset\((?:5\d|[6-9]\d|100)%|circle\(0|rect\((?:0(?:px)?[ ,)]+){3}")
 _NO_SCALE = re.compile(r"scale(?:3d|x|y)?\([^)]*?(?<![\d.])0*\.?0+(?![\d.])")
 
-DECORATIONS = ("text-decoration", "text-decoration-line")
-_PROPERTIES = frozenset(
-    {
-        *("background", "background-color", "clip", "clip-path", "color", "display", "font"),
-        *("font-size", "height", "left", "margin", "margin-left", "margin-top", "max-height"),
-        *("mso-hide", "opacity", "overflow", "position", "right"),
-        *("text-indent", "top", "transform", "visibility", "white-space", "width", *DECORATIONS),
-    }
-)
-
-Declarations = Mapping[str, str]
-_NOTHING: Declarations = {}
-_MAX_REMEMBERED = 400
 # Attributes of HTML that say how text shows.
 _SAID_BY_HTML = frozenset({"hidden", "color", "text", "bgcolor", "background"})
 
@@ -70,48 +56,6 @@ class Look:
 VISIBLE = Look()
 
 
-def declarations(style: str) -> Declarations:
-    """Read `a: b; c: d` into a mapping of what matters here; the last value wins.
-
-    Pages say the same again and again: the mapping is everybody's, and not to be changed.
-    """
-    if not style:
-        return _NOTHING
-    return _short(style) if len(style) <= _MAX_REMEMBERED else _declarations(style)
-
-
-def _declarations(style: str) -> Declarations:
-    found: dict[str, str] = {}
-    for part in _without_comments(style).lower().split(";"):
-        name, colon, value = part.partition(":")
-        value = value.replace("!important", "").strip()
-        if colon and (name := name.strip()) in _PROPERTIES and _is_known(name, value):
-            found[name] = value
-    return found
-
-
-_short = lru_cache(maxsize=512)(_declarations)
-
-
-def _is_known(name: str, value: str) -> bool:
-    """Tell whether readers take a value: one that they do not know leaves an earlier one alone."""
-    return name != "display" or bool(_DISPLAY.fullmatch(value))
-
-
-def style_rules(sheet: str) -> Iterator[tuple[str, Declarations]]:
-    """Yield (`tag`, `.class` or `#id`, what it declares) of the plain rules of a style sheet."""
-    depth = 0
-    for chunk in _without_comments(sheet).replace("<!--", "").replace("-->", "").split("}"):
-        opened = chunk.count("{")
-        if opened == 1 and depth == 0:
-            selectors, _, body = chunk.partition("{")
-            declared = declarations(body)
-            for selector in selectors.lower().split(","):
-                if found := _SELECTOR.fullmatch(selector.strip()):
-                    yield found["name"] or found[0], declared
-        depth = max(0, depth + opened - 1)
-
-
 def look_of(
     attributes: Mapping[str, str], rules: Mapping[str, Declarations], tag: str, around: Look
 ) -> Look:
@@ -120,7 +64,7 @@ def look_of(
     if rules:
         by_rules: dict[str, str] = {}
         for name in _names(attributes, tag):
-            by_rules.update(rules.get(name, _NOTHING))
+            by_rules.update(rules.get(name, NOTHING))
         declared = by_rules | dict(declared)
     if not declared and _SAID_BY_HTML.isdisjoint(attributes):
         return around
@@ -143,12 +87,8 @@ def _names(attributes: Mapping[str, str], tag: str) -> Iterator[str]:
         yield f"#{identity.lower()}"
 
 
-def _without_comments(css: str) -> str:
-    return "".join(part.partition("/*")[0] for part in css.split("*/"))
-
-
 def _is_taken_away(declared: Declarations) -> bool:
-    if sum(map(len, declared.values())) > _MAX_REMEMBERED:
+    if sum(map(len, declared.values())) > MAX_REMEMBERED:
         return _takes_away(declared)
     return _short_takes_away(tuple(declared.items()))
 

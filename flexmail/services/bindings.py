@@ -28,9 +28,10 @@ class Bindings:
     seen: set[str]
     _kept: tuple[object, ...] = field(repr=False)
 
-    def find(self, digests: Iterable[str]) -> set[ApprovalReference]:
-        """Return the references that these digests lead to."""
-        return {self.references[each] for each in digests if each in self.references}
+    def find(self, digests: Iterable[str]) -> list[ApprovalReference]:
+        """Return the references that these digests lead to, each once, the oldest first."""
+        found = {self.references[each] for each in digests if each in self.references}
+        return sorted(found, key=lambda reference: reference.id)
 
 
 def look_up(digests: Collection[str], rows: Collection[Reply]) -> Bindings:
@@ -62,9 +63,10 @@ def _locked(kind: type[Row], ids: Collection[int]) -> Collection[Row]:
 
 def _seen_before(rows: Collection[Reply]) -> set[str]:
     """Return the digests among those of `rows` that an earlier mail with an outcome had."""
+    ids = [row.id for row in rows]
     earlier = select(Reply.sha256).where(
         Reply.sha256.in_({row.sha256 for row in rows}),
-        Reply.id.not_in([row.id for row in rows]),
+        Reply.id.not_in(ids),
         Reply.outcome != "failed",
     )
     return set(db.session.scalars(earlier))

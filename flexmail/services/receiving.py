@@ -192,13 +192,13 @@ def _reference_of(mail: Understood, bound: Bindings) -> ApprovalReference | None
     are no contradiction: a conversation has many.
     """
     written = {digest(reference) for reference in mail.references}
-    if max(len(mail.threads), len(mail.references)) >= MAX_FOUND:
+    ids = mail.threads
+    if max(len(ids), len(mail.references)) >= MAX_FOUND:
         return None  # more than is read: whether all of them agree is not known
-    found = bound.find(mail.digests)
-    if len(found) != 1:
+    found = bound.find(written.union(map(digest, ids)))
+    if len(found) != 1 or written - {found[0].reference_digest}:
         return None
-    (reference,) = found
-    return None if written - {reference.reference_digest} else reference
+    return found[0]
 
 
 def _one_line(text: str) -> str:

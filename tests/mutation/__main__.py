@@ -28,7 +28,7 @@ from tests.mutation.table import MUTANTS
 
 SIDE_BY_SIDE = 2
 LIMIT_SECONDS = 120
-COPIED = ("flexmail", "tests", "setup.cfg", "pyproject.toml")
+COPIED = ("bench", "flexmail", "tests", "setup.cfg", "pyproject.toml")
 
 _RED = re.compile(r"^(?:FAILED|ERROR) (\S+(?: [^-].*)?)", re.MULTILINE)
 

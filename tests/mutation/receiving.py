@@ -33,24 +33,12 @@ RECEIVING = rows(
         "if False:",
         "test_a_mail_whose_text_lies_beyond_what_was_fetched_is_too_large",
     ),
-    ("it was not processed before", "if _seen_before(row):", "if False:", EACH),
-    (
-        "a mail is no duplicate of itself",
-        "Reply.id != row.id, Reply.outcome",
-        "Reply.outcome",
-        "",
-        "its own outcome is not known yet, which is not unequal to any",
-    ),
-    (
-        "a mail that failed may come again",
-        ', Reply.outcome != "failed"\n',
-        "\n",
-        f"{CONDITIONS}test_a_mail_that_failed_may_come_again",
-    ),
+    ("it was not processed before", "if row.sha256 in bound.seen:", "if False:", EACH),
     (
         "there is one reference",
         "if reference is None:",
-        "if (reference := reference or db.session.scalar(select(ApprovalReference))) is None:",
+        "any_one = bindings.db.session.query(ApprovalReference)\n"
+        "    if (reference := reference or any_one.first()) is None:",
         EACH,
     ),
     (
@@ -140,20 +128,6 @@ RECEIVING = rows(
         "test_a_required_comment_is_asked_of_a_rejection",
     ),
     (
-        "the account is judged by what is stored now",
-        "    db.session.refresh(user, with_for_update=True)\n",
-        "",
-        "",
-        "on SQLite each write transaction begins afresh under the lock; PostgreSQL locks the row",
-    ),
-    (
-        "the approval is judged by what is stored now",
-        "    db.session.refresh(approval, with_for_update=True)\n",
-        "",
-        "",
-        "on SQLite each write transaction begins afresh under the lock; PostgreSQL locks the row",
-    ),
-    (
         "all references were looked at",
         "if max(len(ids), len(mail.references)) >= MAX_FOUND:",
         "if False:",
@@ -176,5 +150,37 @@ RECEIVING = rows(
         "or written - {found[0].reference_digest}:",
         "or False:",
         DISAGREE,
+    ),
+)
+
+BINDINGS = rows(
+    "flexmail/services/bindings.py",
+    "tests/services/test_conditions.py",
+    (
+        "a mail is no duplicate of itself",
+        "        Reply.id.not_in(ids),\n",
+        "",
+        "",
+        "its own outcome is not known yet, which is not unequal to any",
+    ),
+    (
+        "a mail that failed may come again",
+        '        Reply.outcome != "failed",\n',
+        "        Reply.outcome.is_not(None),\n",
+        "test_a_mail_that_failed_may_come_again",
+    ),
+    (
+        "people and requests are judged by what is stored now",
+        ".with_for_update()\n",
+        "\n",
+        "",
+        "on SQLite each write transaction begins afresh under the lock; PostgreSQL locks the rows",
+    ),
+    (
+        "what was read before does not count",
+        "wanted.execution_options(populate_existing=True)",
+        "wanted",
+        "",
+        "a write transaction forgets what was read before it",
     ),
 )

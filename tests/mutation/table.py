@@ -9,6 +9,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *trust.AUTHORISE,
     *trust.APPROVERS,
     *receiving.RECEIVING,
+    *receiving.BINDINGS,
     *sender.ADDRESS,
     *sender.REFERENCE,
     *sender.PARSE,
