@@ -66,6 +66,7 @@ def save(values: Values) -> list[str]:
     with transaction():
         row = load()
         db.session.add(row)
+        db.session.flush()  # on the first save, what was typed is compared with the defaults
         _ask_for_inherited_password(row, values)
         for side in ("smtp", "imap"):
             moved = _target(stored_values(row), side) != _target(values, side)

@@ -341,6 +341,13 @@ def test_saved_settings_name_the_fields_and_show_no_secret(people: Flask) -> Non
     assert "another-secret" not in shown
 
 
+def test_the_first_save_names_what_differs_from_the_defaults(people: Flask) -> None:
+    set_up(email_reply_process_interval=5, email_reply_process_count=7)
+    names = last().proof["changed"]
+    assert {"smtp_host_name", "email_reply_process_count"} <= set(names)
+    assert not {"id", "revision", "email_reply_process_interval"} & set(names)
+
+
 def test_the_end_of_the_log_is_sealed(context: Flask) -> None:
     sealed = db.session.scalar(select(Installation.sealed_audit_end))
     assert sealed is not None
