@@ -80,7 +80,7 @@ def _explain(raw: bytes, partial: bool, *, aside: bool, now: datetime) -> Explan
             facts = Facts(
                 mail=mail,
                 leads=leads_of(mail),
-                earlier=same_bytes(row, failed=aside),
+                earlier=same_bytes(row, all_of_them=aside),
                 aside=aside,
                 settings=in_force,
                 held="" if trusted.lets_decide else trusted.reason,

@@ -54,6 +54,7 @@ def reply_shape(reply: Reply) -> Shape:
         "first_seen_at": moment_shape(reply.first_seen_at),
         "size_bytes": reply.size_bytes,
         "raw_partial": reply.raw_partial,
+        "restored_at": moment_shape(reply.restored_at),
     }
 
 

@@ -76,6 +76,7 @@ def _delete_leftovers(
 
 def _settle(folder: Folder, run: Run, batch: list[Fetched], memory: Memory) -> None:
     """Register, understand, commit the outcomes, then delete."""
+    batch = tries.as_first_fetched(batch)
     reply_ids, tried = tries.register(folder, run, batch, memory)
     settled: dict[int, str] = {}
     try:
