@@ -1,7 +1,7 @@
 # Needs python3 (3.11 or newer, with venv), git and make; everything else goes into .venv.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check corpus mutants fuzz bench clean
+.PHONY: help run demo test check corpus mutants fuzz crash soak bench clean
 
 PYTHON ?= python3
 # Test processes side by side, and what else pytest is to be told: make test ARGS="-k reply"
@@ -43,6 +43,14 @@ mutants: .venv/.dev ## take out one condition after another: a test must notice 
 
 fuzz: .venv/.fuzz ## look for mail that approves and should not: make fuzz ARGS=600 (seconds)
 	$(bin)/python -m tests.fuzz $(ARGS)
+
+crash: .venv/.dev ## kill flexmail 200 times in the middle of its work: nothing lost, nothing twice
+	@scripts/debian-packages
+	$(bin)/python -m tests.crash $(ARGS)
+
+soak: .venv/.dev ## ten minutes of random troubles under gunicorn: make soak ARGS=600 (seconds)
+	@scripts/debian-packages
+	$(bin)/python -m tests.soak $(ARGS)
 
 bench: .venv/.bench ## measure against the limit and peers: make bench ARGS="drain --rounds 9"
 	@scripts/debian-packages bench

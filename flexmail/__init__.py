@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from flask import Flask
 
 from flexmail import config as environment
 from flexmail import crypto, db, views
+from flexmail.services import installation
 
 
 def create_app(config: Mapping[str, object] | None = None) -> Flask:
@@ -26,5 +28,6 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     environment.configure(app, config)
     crypto.init_app(app)
     db.init_app(app)
+    installation.init_app(app, now=datetime.now(UTC))
     views.init_app(app)
     return app

@@ -72,10 +72,14 @@ def configure(app: Flask, overrides: Mapping[str, object] | None = None) -> None
     for name, file, fresh in (
         ("SECRET_KEY", "secret.key", secrets.token_urlsafe(48)),
         ("ENCRYPTION_KEYS", "encryption.key", Fernet.generate_key().decode()),
+        ("INSTALLATION_MARK", "installation.mark", secrets.token_hex(16)),
     ):
-        given = app.config.get(name)
-        found = key_file(Path(app.instance_path, file), fresh) if given in (None, "") else given
+        given, path = app.config.get(name), Path(app.instance_path, file)
+        ours = given in (None, "")
+        found = key_file(path, fresh) if ours else given
+        app.config[f"{name}_PATH"] = str(path) if ours else ""
         app.config[name] = str(found)
+    _check_mark(str(app.config["INSTALLATION_MARK"]))
 
 
 def key_file(path: Path, fresh: str) -> str:
@@ -136,6 +140,14 @@ def _check(app: Flask) -> None:
     app.config["CALLBACK_ALLOWED_HOSTS"] = hosts_and_ports(str(listed or ""))
     _check_database(str(app.config["SQLALCHEMY_DATABASE_URI"]))
     app.config["BASE_URL"] = base_url(str(app.config["BASE_URL"] or "").rstrip("/"))
+
+
+def _check_mark(mark: str) -> None:
+    if not 8 <= len(mark) <= 64 or not all("!" <= character <= "~" for character in mark):
+        raise ConfigError(
+            "FLEXMAIL_INSTALLATION_MARK (or installation.mark): give 8 to 64 letters and digits,"
+            " the same for all hosts on one database."
+        )
 
 
 def _check_database(address: str) -> None:

@@ -8,23 +8,29 @@ call may happen inside one. Notes that need to survive this process, but no powe
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import flask_migrate
+from alembic import command
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, event
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
+
+from flexmail.errors import ConfigError
 
 MIGRATIONS = str(Path(__file__).with_name("migrations"))
 HEAD = "0003"
 """The newest revision in `migrations/versions`."""
+
+Item = TypeVar("Item")
 
 
 class Base(DeclarativeBase):
@@ -90,7 +96,7 @@ def transaction(*, durable: bool = True) -> Iterator[None]:
     if session.new or session.dirty or session.deleted or session.info.get("writing"):
         raise RuntimeError("Changes were made outside a transaction, or one is open already.")
     session.rollback()
-    session.info["writing"] = True
+    session.info["writing"], session.info["at_end"] = True, []
     try:
         connection = session.connection(
             execution_options={"sqlite_begin": "BEGIN IMMEDIATE", "durable": durable}
@@ -98,12 +104,35 @@ def transaction(*, durable: bool = True) -> Iterator[None]:
         if not durable and connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
         yield
+        left_to_do = session.info["at_end"]
+        for work in dict.fromkeys(work for work, _item in left_to_do):
+            work([item for worker, item in left_to_do if worker is work])
         session.commit()
     except BaseException:
         session.rollback()
         raise
     finally:
         session.info["writing"] = False
+
+
+@contextmanager
+def savepoint() -> Iterator[None]:
+    """A part of a write transaction that may fail alone: what it did or left to do is undone."""
+    left_to_do = db.session.info["at_end"]
+    before = len(left_to_do)
+    try:
+        with db.session.begin_nested():
+            yield
+    except BaseException:
+        del left_to_do[before:]
+        raise
+
+
+def at_end(work: Callable[[list[Item]], None], item: Item) -> None:
+    """Inside a write transaction: have `work` done once with all its items, before the commit."""
+    if not db.session.info.get("writing"):
+        raise RuntimeError("There is no write transaction that this could be part of.")
+    db.session.info["at_end"].append((work, item))
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -140,6 +169,29 @@ def _upgrade(app: Flask) -> None:
             connection.cursor().execute("PRAGMA journal_mode=WAL")
             connection.close()
         flask_migrate.upgrade(directory=MIGRATIONS)
+
+
+def upgrade_file(path: Path) -> None:
+    """Bring a SQLite database that is not the application's own up to date.
+
+    Raises:
+        ConfigError: it holds no tables of flexmail, or those of a newer one.
+    """
+    engine = create_engine(f"sqlite:///{path}")
+    _prepare_sqlite(engine)
+    config = migrate.get_config(MIGRATIONS)
+    config.attributes["engine"] = engine
+    try:
+        with engine.connect() as connection:
+            revision = MigrationContext.configure(connection).get_current_revision()
+        if revision is None:
+            raise ConfigError("It is no database of flexmail.")
+        scripts = ScriptDirectory(MIGRATIONS).walk_revisions()
+        if revision not in {script.revision for script in scripts}:
+            raise ConfigError(f"A newer flexmail made it (revision {revision}): install that one.")
+        command.upgrade(config, "head")
+    finally:
+        engine.dispose()
 
 
 def _revision() -> str | None:

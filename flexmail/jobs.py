@@ -27,9 +27,11 @@ from flexmail.services import (
     announcing,
     apart,
     approvals,
+    audit,
     channels,
     delivery,
     inbox,
+    installation,
     leases,
     reply_log,
     settings,
@@ -189,6 +191,8 @@ class JobOwner:
         scheduler.start()
         self._scheduler, self._interval = scheduler, None
         log.info("jobs: they are owned here now")
+        if reason := installation.objection():
+            log.warning("jobs: %s", reason)
         if accounts.none_yet():
             log.warning(
                 "There is no account yet. Make the first admin, within a day, at %s/setup/%s",
@@ -209,7 +213,11 @@ class JobOwner:
     def _run(self, service: Callable[[datetime], object]) -> None:
         """Run a service in an application context of its own, if the jobs are still ours."""
         if self.owns():
-            self._guarded(lambda: service(datetime.now(UTC)))
+            self._guarded(lambda: self._as_job(service))
+
+    def _as_job(self, service: Callable[[datetime], object]) -> None:
+        audit.act_as("flexmail", "job")
+        service(datetime.now(UTC))
 
     def _process(self, now: datetime) -> bool:
         """Run the reply job; tell whether it had its turn. What it queued goes out in seconds."""

@@ -77,7 +77,8 @@ class _Child:
     def log(self) -> str:
         raise NotImplementedError
 
-    def stop(self) -> None:
+    def pause(self) -> None:
+        """End the program; its directory stays, so that it can be started again."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:
@@ -85,6 +86,9 @@ class _Child:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+
+    def stop(self) -> None:
+        self.pause()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def __enter__(self) -> Self:

@@ -325,3 +325,28 @@ def test_a_host_without_its_port_stops_the_start_by_name(
     monkeypatch.setenv("FLEXMAIL_CALLBACK_ALLOWED_HOSTS", given)
     with pytest.raises(ConfigError, match=r"^FLEXMAIL_CALLBACK_ALLOWED_HOSTS: .*host:port"):
         create_app()
+
+
+def test_the_mark_of_the_installation_is_made_once_for_the_owner_alone(instance: Path) -> None:
+    first, second = (create_app().config["INSTALLATION_MARK"] for _ in range(2))
+    path = instance / "installation.mark"
+    assert first == second == path.read_text().strip()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_several_hosts_may_be_given_one_mark(
+    instance: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mark").write_text("of-all-hosts\n")
+    monkeypatch.setenv("FLEXMAIL_INSTALLATION_MARK_FILE", str(tmp_path / "mark"))
+    assert create_app().config["INSTALLATION_MARK"] == "of-all-hosts"
+    assert not (instance / "installation.mark").exists()
+
+
+@pytest.mark.parametrize("mark", ["short", "x" * 65, "two words", "m\u00e4rk-of-all"])
+def test_a_mark_that_cannot_be_compared_stops_the_start(
+    mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEXMAIL_INSTALLATION_MARK", mark)
+    with pytest.raises(ConfigError, match="FLEXMAIL_INSTALLATION_MARK"):
+        create_app()

@@ -82,6 +82,7 @@ def test_every_command_in_the_docs_exists() -> None:
         "SQLALCHEMY_DATABASE_URI",
         "SECRET_KEY",
         "ENCRYPTION_KEYS",
+        "INSTALLATION_MARK",
         "BASE_URL",
         "TIMEZONE",
         "TRUSTED_PROXIES",
@@ -130,3 +131,15 @@ def test_links_between_the_docs_lead_somewhere() -> None:
         folder = ROOT if name == "README.md" else ROOT / "docs"
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
             assert (folder / target).exists(), f"{name}: {target}"
+
+
+def test_every_fault_has_a_test_that_exists() -> None:
+    rows = re.findall(r"^\| (?!Fault |-)([^|]+) \| ([^|]+) \| ([^|]+) \|$", DOCS["faults.md"], re.M)
+    assert len(rows) >= 40
+    for fault, named, result in rows:
+        found = re.findall(r"`([\w/]+\.py)::(test_\w+)`", named)
+        assert found, fault
+        assert len(found) == named.count("::"), fault
+        assert result.strip().endswith("."), fault
+        for path, name in found:
+            assert f"def {name}(" in (ROOT / "tests" / path).read_text(), f"{fault}: {name}"

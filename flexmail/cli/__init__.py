@@ -6,6 +6,8 @@ Errors are one sentence on stderr: exit 2 for bad use or a bad value, 1 for a fa
 
 from __future__ import annotations
 
+import getpass
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -17,9 +19,12 @@ from sqlalchemy.exc import OperationalError
 
 from flexmail.cli import (
     approvals,
+    audit,
     callbacks,
     console,
+    copies,
     database,
+    keys,
     outbox,
     replies,
     settings,
@@ -27,11 +32,16 @@ from flexmail.cli import (
     users,
 )
 from flexmail.errors import FlexmailError, InvalidInput
+from flexmail.services import audit as audit_log
 
 GROUPS = (
     approvals.group,
+    audit.group,
+    copies.backup,
+    copies.restore,
     callbacks.group,
     database.group,
+    keys.group,
     outbox.group,
     replies.group,
     settings.group,
@@ -84,9 +94,22 @@ def _invoke(
     found = {command.name or "": command for command in (*GROUPS, *extra)}
     flexmail = click.Group("flexmail", found, help=_HELP)
     click.version_option(package_name="flexmail")(flexmail)
-    info = ScriptInfo(create_app=create_app, set_debug_flag=False, load_dotenv_defaults=False)
+    info = ScriptInfo(
+        create_app=lambda: _as_user(create_app()), set_debug_flag=False, load_dotenv_defaults=False
+    )
     code = flexmail.main(list(args), prog_name="flexmail", obj=info, standalone_mode=False)
     return code if isinstance(code, int) else 0
+
+
+def _as_user(app: Flask) -> Flask:
+    """Let the audit log say which user of this machine gave the command."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"uid {os.getuid()}"
+    with app.app_context():
+        audit_log.act_always_as(name, "command")
+    return app
 
 
 def _is_text(arg: str) -> bool:

@@ -10,10 +10,12 @@ import click
 from flask.cli import AppGroup
 
 from flexmail.cli import console
-from flexmail.services import explaining, inbox, reply_log, settings, trust
+from flexmail.errors import Conflict
+from flexmail.models import Reply
+from flexmail.services import explaining, inbox, reply_log, settings, trust, undo
 from flexmail.services.explaining import Explanation
 from flexmail.services.reply_run import MAX_BYTES
-from flexmail.services.shapes import Shape, run_shape
+from flexmail.services.shapes import Shape, reply_shape, run_shape
 
 group = AppGroup("replies", help="Mail that answers.")
 
@@ -66,6 +68,68 @@ def explain(file: BinaryIO, as_json: bool) -> None:
         console.say_json({name: shape[name] for name in shape if name not in ("own_text", "rest")})
     else:
         _tell_explanation(explanation)
+
+
+@group.command("restore")
+@click.argument("reply_id", type=console.ROW_ID, metavar="ID")
+@console.json_option
+def restore(reply_id: int, as_json: bool) -> None:
+    """Put a processed mail back into the reply folder, where the next run processes it.
+
+    What goes back is the kept copy; of a large mail that may be the beginning only.
+    """
+    missing = reply_log.missing(reply_log.get(reply_id))
+    reply = undo.restore(reply_id, now=datetime.now(UTC))
+    _tell_undone(reply, f"Put mail {reply_id} back into {reply.folder}.", missing, as_json=as_json)
+
+
+@group.command("reprocess")
+@click.argument("reply_id", type=console.ROW_ID, metavar="ID")
+@console.json_option
+def reprocess(reply_id: int, as_json: bool) -> None:
+    """Judge the kept copy of a mail again, by today's settings and accounts, and act on it.
+
+    The folder is not touched. A mail that decided is not judged again.
+    """
+    missing = reply_log.missing(reply_log.get(reply_id))
+    reply = undo.reprocess(reply_id, now=datetime.now(UTC))
+    ended = f"Mail {reply_id} is {reply.outcome}: {reply_shape(reply)['reason']}"
+    _tell_undone(reply, ended, missing, as_json=as_json)
+
+
+@group.command("download")
+@click.argument("reply_id", type=console.ROW_ID, metavar="ID")
+@click.option(
+    "--output",
+    type=click.File("wb", lazy=True),
+    default="-",
+    metavar="FILE",
+    help="Where to write it; stdout by default.",
+)
+def download(reply_id: int, output: BinaryIO) -> None:
+    """Write the kept copy of a mail to a file or stdout; open references are masked."""
+    reply = reply_log.get(reply_id)
+    copy = reply_log.saved_copy(reply)
+    if not copy:
+        raise Conflict(f"No copy of mail {reply_id} is kept any more.")
+    try:
+        output.write(copy)
+    except OSError as error:
+        raise click.UsageError(f"{output.name} cannot be written: {error.strerror}.") from error
+    _warn_of(reply_log.missing(reply))
+
+
+def _tell_undone(reply: Reply, sentence: str, missing: str, *, as_json: bool) -> None:
+    if as_json:
+        console.say_json(reply_shape(reply))
+    else:
+        console.say(sentence)
+    _warn_of(missing)
+
+
+def _warn_of(missing: str) -> None:
+    if missing:
+        console.remark(f"The copy is {missing}.")
 
 
 def _tell_explanation(explanation: Explanation) -> None:

@@ -29,7 +29,7 @@ def create(name: str, scopes: tuple[str, ...], as_json: bool) -> None:
     """Make a token and print it, this once, and the secret that signs its callbacks."""
     now = datetime.now(UTC)
     token, secret = tokens.create(name, scopes, now=now)
-    webhook_secret = webhook_secrets.of(token.id, now=now)
+    webhook_secret = webhook_secrets.of(token.id)
     if as_json:
         console.say_json(token_shape(token) | {"token": secret, "webhook_secret": webhook_secret})
         return
@@ -44,7 +44,7 @@ def create(name: str, scopes: tuple[str, ...], as_json: bool) -> None:
 @console.json_option
 def installation_secret(as_json: bool) -> None:
     """Print the secret that signs callbacks of approvals made without a token."""
-    secret = webhook_secrets.of_installation(now=datetime.now(UTC))
+    secret = webhook_secrets.of_installation()
     if as_json:
         console.say_json({"webhook_secret": secret})
     else:

@@ -30,6 +30,8 @@ _SECRET = re.compile(
     rf"FM-(?:{_BREAK})?(?:[A-Z2-7](?:{_BREAK})?){{{LENGTH - 1}}}[A-Z2-7]{{1,{MAX_LENGTH}}}",
     re.IGNORECASE,
 )
+_SECRET_BYTES = re.compile(_SECRET.pattern.encode(), re.IGNORECASE)
+_LETTER = re.compile(rb"[A-Za-z2-7]")
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,250}>")
 _OWN_MESSAGE_ID = re.compile(rf"<fm-[a-z2-7]{{{LENGTH}}}@[!-;=?-~]{{1,200}}>")
 _SOURCE_LOOKED_AT = 64 << 10
@@ -80,6 +82,11 @@ def mask(text: str) -> str:
     Our own Message-IDs are secrets of the same form and are masked too.
     """
     return _SECRET.sub(MASKED, text)
+
+
+def mask_bytes(raw: bytes) -> bytes:
+    """Return the bytes with every reference in plain sight unreadable, and nothing moved."""
+    return _SECRET_BYTES.sub(lambda found: found[0][:3] + _LETTER.sub(b"*", found[0][3:]), raw)
 
 
 def find_message_ids(header_values: Iterable[str]) -> tuple[str, ...]:

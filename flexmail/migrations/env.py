@@ -1,11 +1,13 @@
-"""Alembic's entry: run the migrations on the application's own engine."""
+"""Alembic's entry: run the migrations on the application's own engine, or the one it is given."""
 
 from alembic import context
 from flask import current_app
 
 database = current_app.extensions["migrate"].db
 
-with database.engine.connect() as connection:
+engine = context.config.attributes.get("engine") or database.engine
+
+with engine.connect() as connection:
     context.configure(
         connection=connection,
         target_metadata=database.metadata,

@@ -61,13 +61,17 @@ class Installation(Base):
     """The one row that says which installation this database belongs to.
 
     `mark` stands beside the keys too: a copy of the database elsewhere has another one there.
-    `sealed_webhook_secret` signs callbacks of approvals that were made without a token.
+    `sealed_webhook_secret` signs callbacks of approvals that were made without a token,
+    `sealed_audit_end` holds number and chain of the last entry of the audit log. No approval gets
+    an id below `approval_ids_from`: after a restore no id may mean two requests.
     """
 
     __tablename__ = "installation"
     id: Mapped[int] = mapped_column(primary_key=True)
     mark: Mapped[str] = mapped_column(String(64))
     sealed_webhook_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    sealed_audit_end: Mapped[bytes | None] = mapped_column(LargeBinary)
+    approval_ids_from: Mapped[int] = mapped_column(default=1)
     claimed_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

@@ -15,7 +15,7 @@ from flexmail.db import db, transaction
 from flexmail.errors import Conflict, NotFound
 from flexmail.mail.address import normalise
 from flexmail.models import User
-from flexmail.services import account_rules
+from flexmail.services import account_rules, audit
 
 
 def everyone() -> list[User]:
@@ -108,6 +108,7 @@ def add(
         if find(address):
             raise Conflict(f"There is an account {address!r} already.")
         db.session.add(user)
+        audit.record("account_added", f"account {address}", proof=_powers(user))
     return user
 
 
@@ -140,6 +141,7 @@ def edit(
             present = {membership.group for membership in kept}
             fresh = [row for group, row in wanted.items() if group not in present]
             user.groups = kept + fresh
+        audit.record("account_edited", f"account {user.email}", proof=_powers(user))
     return user
 
 
@@ -156,6 +158,7 @@ def set_active(email: str, active: bool) -> User:
             _keep_an_admin(user)
         user.active = active
         user.session_version += 1
+        audit.record("account_enabled" if active else "account_disabled", f"account {user.email}")
     return user
 
 
@@ -170,6 +173,7 @@ def set_password(email: str, password: str) -> User:
         user = get(email)
         user.password_hash = hashed
         user.session_version += 1
+        audit.record("password_changed", f"account {user.email}")
     return user
 
 
@@ -178,6 +182,11 @@ def end_sessions(user_id: int) -> None:
     with transaction():
         user = db.session.get_one(User, user_id)
         user.session_version += 1
+        audit.record("sessions_ended", f"account {user.email}")
+
+
+def _powers(user: User) -> dict[str, object]:
+    return {"role": user.role, "name": user.name, "groups": sorted(user.group_names)}
 
 
 def _keep_an_admin(user: User) -> None:

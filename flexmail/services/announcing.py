@@ -112,7 +112,7 @@ def _send_batch(claimed: list[list[Any]], run: _Pass) -> None:
     untried = {callback_id for callback_id, *_ in claimed}
     over: list[Turn] = []
     try:
-        calls, refused = _prepared(claimed, run)
+        calls, refused = _prepared(claimed)
         for result in refused:
             untried.discard(result.callback_id)
             _note(result, run)
@@ -138,7 +138,7 @@ def _send_batch(claimed: list[list[Any]], run: _Pass) -> None:
             _let_rest(ended, run.ways.clock())
 
 
-def _prepared(claimed: list[list[Any]], run: _Pass) -> tuple[list[Call], list[Result]]:
+def _prepared(claimed: list[list[Any]]) -> tuple[list[Call], list[Result]]:
     """Return what the threads need; what cannot be called is a result already."""
     calls: list[Call] = []
     refused: list[Result] = []
@@ -149,7 +149,7 @@ def _prepared(claimed: list[list[Any]], run: _Pass) -> tuple[list[Call], list[Re
             continue
         target = target_of(url)
         try:
-            secret = webhook_secrets.of(token_id, now=run.ways.clock())
+            secret = webhook_secrets.of(token_id)
         except SecretUnreadable as error:
             refused.append(Result(callback_id, 0, str(error)))
             continue

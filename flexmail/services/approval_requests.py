@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput
 from flexmail.models import Approval, ApprovalApprover, Membership, User
-from flexmail.services import accounts, approval_mail, approvals
+from flexmail.services import accounts, approval_mail, approvals, audit, installation
 from flexmail.services.new_approval import NewApproval, check
 
 __all__ = ["NewApproval", "request"]
@@ -54,6 +54,8 @@ def request(
             approval.request_digest = request_digest
             db.session.flush()
             approval_mail.notify(approval, now=now)
+            asked = {"title": approval.title, "approvers": list(wanted.approvers)}
+            audit.record("approval_requested", f"approval {approval.id}", proof=asked)
     except IntegrityError:
         repeated = _first_of(token_id, idempotency_key, request_digest)
         if repeated is None:
@@ -84,6 +86,7 @@ def _store(wanted: NewApproval, now: datetime) -> Approval:
     seconds = wanted.expires_in
     lasts = approvals.DEFAULT_EXPIRY if seconds is None else timedelta(seconds=seconds)
     approval = Approval(
+        id=installation.next_approval_id(),
         title=wanted.title.strip(),
         details=wanted.details.strip(),
         link=wanted.link,
@@ -124,9 +127,5 @@ def _approvers(names: tuple[str, ...]) -> list[ApprovalApprover]:
 
 
 def _active_members(group: str) -> Any:
-    return (
-        select(User.id)
-        .join(Membership, Membership.user_id == User.id)
-        .where(Membership.group == group, User.active)
-        .limit(1)
-    )
+    members = select(User.id).join(Membership, Membership.user_id == User.id)
+    return members.where(Membership.group == group, User.active).limit(1)

@@ -6,16 +6,17 @@ inside the transaction that would commit the decision, so all of them held at on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import select
 
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput, NotFound
 from flexmail.models import Approval, Decision, User
-from flexmail.services import approvers, callbacks, withdrawals
+from flexmail.services import approvers, audit, callbacks, withdrawals
 from flexmail.services.approval_shape import approval_shape
 from flexmail.services.paging import Page, page_of
 
@@ -102,10 +103,14 @@ def decide(
     comment: str,
     channel: Channel,
     now: datetime,
+    proof: Mapping[str, Any],
 ) -> Refusal | None:
     """Take a decision inside the caller's write transaction, or say why not.
 
     The caller has begun the transaction before it read anything, and commits.
+
+    Args:
+        proof: what shows that it was this account which decided, for the audit log.
     """
     refusal = authorise(approval, user, channel=channel, verdict=verdict, now=now)
     if refusal:
@@ -116,6 +121,12 @@ def decide(
         Decision(user_id=user.id, verdict=verdict, comment=comment, channel=channel, at=now)
     )
     _close(approval, STATUS_OF[verdict], now)  # rule `any`: the first decision ends it
+    audit.record(
+        f"approval_{STATUS_OF[verdict]}",
+        f"approval {approval.id}",
+        proof=proof,
+        by=audit.Actor(user.email, channel),
+    )
     return None
 
 
@@ -134,7 +145,13 @@ def decide_on_page(
         approval = get(approval_id, viewer=user)
         db.session.refresh(approval, with_for_update=True)
         refusal = decide(
-            approval, user, verdict=verdict, comment=comment.strip(), channel="web", now=now
+            approval,
+            user,
+            verdict=verdict,
+            comment=comment.strip(),
+            channel="web",
+            now=now,
+            proof={"session_of_account": user.id, "session_version": user.session_version},
         )
         if refusal and refusal.outcome == "unclear":
             raise InvalidInput({"comment": [refusal.reason]})
@@ -156,6 +173,7 @@ def cancel(approval_id: int, *, now: datetime) -> Approval:
         if approval.status != "pending":
             raise Conflict(f"Approval {approval_id} is {approval.status} already.")
         _close(approval, "cancelled", now)
+        audit.record("approval_cancelled", f"approval {approval.id}")
     return approval
 
 
@@ -168,6 +186,7 @@ def expire_due(*, now: datetime) -> int:
         expired = db.session.scalars(select(Approval).where(*overdue).with_for_update()).all()
         for approval in expired:
             _close(approval, "expired", now)
+            audit.record("approval_expired", f"approval {approval.id}")
         return len(expired)
 
 

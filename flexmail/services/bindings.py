@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from flexmail.db import db
 from flexmail.models import Approval, ApprovalReference, Reply, User
@@ -63,10 +63,19 @@ def _locked(kind: type[Row], ids: Collection[int]) -> Collection[Row]:
 
 def _seen_before(rows: Collection[Reply]) -> set[str]:
     """Return the digests among those of `rows` that an earlier mail with an outcome had."""
+    return set(db.session.scalars(select(Reply.sha256).where(*earlier_than(rows))))
+
+
+def earlier_than(rows: Collection[Reply]) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of a row that makes mails of these ones duplicates.
+
+    A `duplicate` makes none: the mail that it repeats does, and may be processed again. Nor does
+    one that failed, or was put back into the folder.
+    """
     ids = [row.id for row in rows]
-    earlier = select(Reply.sha256).where(
+    return (
         Reply.sha256.in_({row.sha256 for row in rows}),
         Reply.id.not_in(ids),
-        Reply.outcome != "failed",
+        Reply.restored_at.is_(None),
+        Reply.outcome.not_in(("failed", "duplicate")),
     )
-    return set(db.session.scalars(earlier))

@@ -20,7 +20,7 @@ from flexmail.mail.authenticate import forge, survivor
 from flexmail.mail.parse import Parsed, parse
 from flexmail.mail.reference import digest
 from flexmail.models import Canary, EmailSettings
-from flexmail.services import outbox, settings, trust
+from flexmail.services import audit, outbox, settings, trust
 from flexmail.services.outbox import Threading
 from flexmail.services.reply_run import MAX_BYTES, Run, delete, stand_firm
 from flexmail.transport.imap import Folder
@@ -131,6 +131,7 @@ def _conclude(run: Run, message_id: str, arrived: list[Parsed]) -> bool:
             f"A forged header of {row.trusted_authserv_id} was removed on its way into the folder."
         )
         canary.settled_at = run.clock()
+        audit.record(f"canary_{canary.state}", f"mail server {row.trusted_authserv_id}")
         level = logging.WARNING if refusal else logging.INFO
         log.log(level, "replies: the canary is %s. %s", canary.state, canary.reason)
     return True

@@ -17,11 +17,13 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from flexmail.db import db, transaction
 from flexmail.models import Callback, OutboxMail
+from flexmail.services import installation
 
 Queue = type[OutboxMail] | type[Callback]
 
 BATCH = 100
 CLAIM = timedelta(minutes=5)
+_ORDER = OutboxMail.attempts, OutboxMail.retry_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ def claim_from(
     """
     columns = queue.__table__.c  # the ORM would take longer over a batch than a server over a mail
     with transaction(durable=False):
+        if installation.objection(lock=True):
+            return []  # another flexmail claimed the database
         due = (
             select(columns.id)
             .where(_due(queue, due_at, at_once), columns.id.not_in(already))

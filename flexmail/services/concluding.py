@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.exc import OperationalError
 
-from flexmail.db import db
+from flexmail.db import savepoint
 from flexmail.errors import ReadingFailed
 from flexmail.models import Reply
 from flexmail.services import bindings, withdrawals
@@ -34,7 +34,7 @@ def conclude(batch: list[Fetched], rows: Mapping[int, Reply], said: Said, run: R
         uid: trouble for uid, trouble in said.items() if not isinstance(trouble, Understood)
     }
     try:
-        with db.session.begin_nested(), withdrawals.together():
+        with savepoint(), withdrawals.together():
             bound = bindings.look_up(
                 set().union(*(mail.digests for mail in understood.values())),
                 [rows[uid] for uid in understood],
@@ -57,7 +57,7 @@ def _conclude_singly(
     troubles: dict[int, Exception] = {}
     for uid, mail in understood.items():
         try:
-            with db.session.begin_nested():
+            with savepoint():
                 _receive(mail, rows[uid], run, None)
         except (OperationalError, OSError):
             raise  # the database or this machine is in trouble, not this mail

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from flexmail.db import db, transaction
 from flexmail.errors import FlexmailError, MailServerError, Refused
 from flexmail.mail.address import parse_mailbox
-from flexmail.services import channels, claims, pace, settings
+from flexmail.services import channels, claims, installation, pace, settings
 from flexmail.services.batches import Batch, takes_another
 from flexmail.services.receipts import Receipts
 from flexmail.transport.smtp import SmtpAccount, SmtpSession, open_session
@@ -56,6 +56,9 @@ def deliver_due(
     revision = row.revision
     paused = not at_once and channels.is_paused(CHANNEL, revision=revision, now=now)
     if paused or not claims.anything_due(now, at_once=at_once):
+        return report
+    if reason := installation.objection():
+        report.error = reason
         return report
     run = _Run(now, revision, at_once, keep_going)
     try:

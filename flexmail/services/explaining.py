@@ -15,7 +15,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
 from flexmail.crypto import key_ring
-from flexmail.db import db, transaction
+from flexmail.db import db, savepoint, transaction
 from flexmail.errors import Conflict, ReadingFailed
 from flexmail.mail.parse import Parsed, parse
 from flexmail.mail.reference import mask
@@ -80,7 +80,7 @@ def _explain(raw: bytes, partial: bool, *, aside: bool, now: datetime) -> Explan
             facts = Facts(
                 mail=mail,
                 leads=leads_of(mail),
-                earlier=same_bytes(row, failed=aside),
+                earlier=same_bytes(row, all_of_them=aside),
                 aside=aside,
                 settings=in_force,
                 held="" if trusted.lets_decide else trusted.reason,
@@ -161,7 +161,7 @@ def _tell_unread(facts: Facts, trouble: str) -> Explanation:
 def _receive(facts: Facts, row: Reply) -> tuple[Outcome, Answer | None]:
     """Let the reply job judge the mail; return its outcome and what it queued."""
     try:
-        with db.session.begin_nested():
+        with savepoint():
             outcome = receive(facts.mail, row, settings=facts.settings, now=facts.now)
             queued = [made for made in db.session.new if isinstance(made, OutboxMail)]
             return outcome, _answer(queued[0]) if queued else None

@@ -117,7 +117,10 @@ def _still_there(
 
 
 def _known(folder: Folder, run: Run, listed: list[Listed]) -> dict[int, list[Reply]]:
-    rows = select(Reply).where(run.rows(folder, [mail.uid for mail in listed]))
+    # A server that numbers without memory gives a mail that was put back its old UID.
+    rows = select(Reply).where(
+        run.rows(folder, [mail.uid for mail in listed]), Reply.restored_at.is_(None)
+    )
     known: dict[int, list[Reply]] = defaultdict(list)
     for row in db.session.scalars(rows):
         known[row.uid].append(row)

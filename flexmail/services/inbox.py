@@ -12,7 +12,15 @@ from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.errors import FlexmailError, OwnershipLost
 from flexmail.models import EmailSettings, Reply
-from flexmail.services import canary, channels, folder_memory, leases, reply_folders, settings
+from flexmail.services import (
+    canary,
+    channels,
+    folder_memory,
+    installation,
+    leases,
+    reply_folders,
+    settings,
+)
 from flexmail.services.moments import iso
 from flexmail.services.receiving import receive, understand
 from flexmail.services.reply_run import LEASE, Patience, Report, Run
@@ -49,11 +57,8 @@ def process_replies(
     report = Report(at=now)
     began = time.monotonic()
     row = settings.load()
-    if not row.enable_email_approval:
-        report.error = "Email approval is off: nothing was read and nothing deleted."
-        return report
-    if not at_once and channels.is_paused(CHANNEL, revision=row.revision, now=now):
-        report.error = "Waiting after a failure: see the status page."
+    report.error = _objection(row, now, at_once=at_once)
+    if report.error:
         return report
     with leases.hold(LEASE, now=now, seconds=LEASE_SECONDS) as fence:
         if fence is None:
@@ -70,6 +75,17 @@ def process_replies(
         with transaction(durable=False):
             channels.finished(CHANNEL, summary_of(report))
     return report
+
+
+def _objection(row: EmailSettings, now: datetime, *, at_once: bool) -> str:
+    if not row.enable_email_approval:
+        return "Email approval is off: nothing was read and nothing deleted."
+    if reason := installation.objection():
+        log.warning("replies: %s", reason)
+        return reason
+    if not at_once and channels.is_paused(CHANNEL, revision=row.revision, now=now):
+        return "Waiting after a failure: see the status page."
+    return ""
 
 
 def summary_of(report: Report) -> dict[str, object]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from flexmail.crypto import key_ring
 from flexmail.mail.address import normalise
@@ -20,9 +21,11 @@ from flexmail.mail.reply import Reading
 from flexmail.models import ApprovalReference, Reply
 from flexmail.services import answers, approvals, bindings, bounces, notifications
 from flexmail.services.answers import Outcome
+from flexmail.services.approvals import Verdict
 from flexmail.services.bindings import Bindings
 from flexmail.services.in_force import InForce
 
+Shown = dict[str, Any]
 _DECIDED = {"approve": "approved", "reject": "rejected"}
 
 
@@ -130,15 +133,14 @@ def _judge(
         if parsed.weak_sign:
             return Outcome("auto_reply", parsed.weak_sign)
         return Outcome("unknown_reference", "No valid reference, or references that disagree.")
-    return _judge_bound(mail, reference, settings, now)
+    return _judge_bound(mail, row, reference, settings, now)
 
 
 def _judge_bound(
-    mail: Understood, reference: ApprovalReference, settings: InForce, now: datetime
+    mail: Understood, row: Reply, reference: ApprovalReference, settings: InForce, now: datetime
 ) -> Outcome:
     """Judge a mail whose reference is ours: who wrote it, may they, what does it say."""
-    approval = reference.approval
-    user = reference.user
+    approval, user = reference.approval, reference.user
 
     def refused(kind: str, reason: str) -> Outcome:
         return Outcome(kind, reason, reference)
@@ -150,6 +152,7 @@ def _judge_bound(
         return refused("auto_reply", sign)
     if author is None or not theirs:
         return refused("wrong_sender", f"The reference was given to {user.email}, not the sender.")
+    shown: Shown = {"sender": author.addr_spec, "reply_trust": settings.reply_trust}
     if settings.reply_trust == "authenticated_sender":
         proof = authenticate(
             mail.parsed.authentication_results,
@@ -158,20 +161,27 @@ def _judge_bound(
         )
         if not proof.passed:
             return refused("unauthenticated", proof.reason)
+        shown["authentication"] = proof.reason
     refusal = approvals.authorise(approval, user, channel="email", verdict=reading.verdict, now=now)
     if refusal:
         return refused(refusal.outcome, refusal.reason)
     if reading.verdict is None:
         return refused("unclear", reading.reason)
-    comment = mask(reading.comment)
+    shown |= {"reply": row.id, "reference": reference.id, "sha256": row.sha256}
+    return _decide(reference, reading.verdict, mask(reading.comment), shown, now)
+
+
+def _decide(
+    reference: ApprovalReference, verdict: Verdict, comment: str, proof: Shown, now: datetime
+) -> Outcome:
+    approval, user = reference.approval, reference.user
     refusal = approvals.decide(
-        approval, user, verdict=reading.verdict, comment=comment, channel="email", now=now
+        approval, user, verdict=verdict, comment=comment, channel="email", now=now, proof=proof
     )
     if refusal:
-        return refused(refusal.outcome, refusal.reason)
-    kind = _DECIDED[reading.verdict]
-    reason = f"{user.email} {kind} the request."
-    return Outcome(kind, reason, reference, reading.verdict, comment)
+        return Outcome(refusal.outcome, refusal.reason, reference)
+    kind = _DECIDED[verdict]
+    return Outcome(kind, f"{user.email} {kind} the request.", reference, verdict, comment)
 
 
 def _reference_of(mail: Understood, bound: Bindings) -> ApprovalReference | None:

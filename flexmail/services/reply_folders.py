@@ -15,6 +15,7 @@ from sqlalchemy import select
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict
 from flexmail.models import EmailSettings, ReplyFolder
+from flexmail.services import audit
 from flexmail.services.in_force import in_force
 
 
@@ -81,6 +82,7 @@ def confirm(row: EmailSettings, *, now: datetime, mark: str | None = None) -> in
         if found is None or folder is None:
             return 0
         folder.held_below_uid, folder.held, folder.confirmed_at = None, None, now
+        audit.record("folder_confirmed", f"folder {folder.folder}", proof={"mails": found.count})
         return found.count
 
 

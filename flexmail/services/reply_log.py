@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import quopri
+import re
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
@@ -11,10 +13,17 @@ from flexmail.db import db, transaction
 from flexmail.errors import NotFound
 from flexmail.mail.html import visible_text
 from flexmail.mail.parse import parse
-from flexmail.mail.reference import mask
+from flexmail.mail.reference import mask, mask_bytes
 from flexmail.models import Reply
 from flexmail.services import inbox, settings
 from flexmail.services.paging import Page, page_of
+
+_CODING = re.compile(rb"^(?:MIME-Version|Content-[^:\s]*)(?=[ \t]*:)", re.IGNORECASE | re.MULTILINE)
+_TEXT = (
+    b"MIME-Version: 1.0",
+    b"Content-Type: text/plain; charset=utf-8",
+    b"Content-Transfer-Encoding: quoted-printable",
+)
 
 
 def listing(
@@ -49,21 +58,68 @@ def by_ids(reply_ids: list[int]) -> list[Reply]:
 def shown_text(reply: Reply) -> str:
     """Return the mail as text for people, "" when no copy is kept; references are masked.
 
-    This is the source as it came, unless a part in base64 could hide a reference from the mask:
-    then it is the header block and the decoded text. What broke its reader is not decoded again.
+    This is the source as it came, unless a reference could hide from the mask in it: then it is the
+    header block and the decoded text. What broke its reader is not decoded again.
 
     Raises:
         SecretUnreadable: no key opens the copy.
     """
     raw = inbox.raw_of(reply)
-    if b"base64" not in raw.lower():
+    decoded = _decoded(reply, raw)
+    if decoded is None:
         return mask(raw.decode("utf-8", "replace").replace("\r\n", "\n"))
-    header = raw.replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("utf-8", "replace")
+    header = _header_of(raw).decode("utf-8", "replace").replace("\r\n", "\n")
+    return mask(f"{header}\n\n{decoded}")
+
+
+def saved_copy(reply: Reply) -> bytes:
+    """Return the mail as a file, b"" when no copy is kept; references are masked.
+
+    It holds what `shown_text` shows. Where that is the source, nothing in it moves; where it is the
+    decoded text, the headers that said how the body was coded are kept under another name.
+
+    Raises:
+        SecretUnreadable: no key opens the copy.
+    """
+    raw = inbox.raw_of(reply)
+    decoded = _decoded(reply, raw)
+    if decoded is None:
+        return mask_bytes(raw)
+    header = _CODING.sub(rb"X-Original-\g<0>", mask_bytes(_header_of(raw)))
+    body = quopri.encodestring(mask_bytes(decoded.encode("utf-8", "replace")))
+    return b"\r\n".join([header, *_TEXT, b"", body.replace(b"\n", b"\r\n")])
+
+
+def missing(reply: Reply) -> str:
+    """Say which part of a mail is kept, "" where that is all of it or nothing."""
+    raw = inbox.raw_of(reply)
+    if not raw or not reply.raw_partial:
+        return ""
+    return f"the first {_size(len(raw))} of {_size(reply.size_bytes)}: attachments are cut off"
+
+
+def _size(octets: int) -> str:
+    if octets < 1 << 20:
+        return f"{max(1, octets >> 10)} KB"
+    return f"{octets / (1 << 20):.1f}".removesuffix(".0") + " MB"
+
+
+def _decoded(reply: Reply, raw: bytes) -> str | None:
+    """Return the text that stands for the source where a reference could hide, else nothing."""
+    hides = b"base64" in raw.lower()
     if reply.outcome == "failed":
-        return mask(f"{header}\n\n(The text is not shown: reading this mail failed.)")
-    parsed = parse(raw, partial=reply.raw_partial)
-    body = parsed.plain or (visible_text(parsed.html) if parsed.html else "")
-    return mask(f"{header}\n\n{body}")
+        return "(The text is not shown: reading this mail failed.)" if hides else None
+    parsed = parse(mask_bytes(raw), partial=reply.raw_partial)
+    page = visible_text(parsed.html) if parsed.html else ""
+    said = (parsed.plain or "", page, parsed.more_text, *map(visible_text, parsed.beside))
+    if not hides and all(mask(text) == text for text in said):
+        return None
+    return parsed.plain or page
+
+
+def _header_of(raw: bytes) -> bytes:
+    head, _, _ = raw.partition(b"\r\n\r\n")
+    return head.removesuffix(b"\r\n")
 
 
 def remove_old_copies(*, now: datetime) -> int:

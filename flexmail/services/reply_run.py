@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, and_, update
 from flexmail.db import db, transaction
 from flexmail.errors import OwnershipLost, Refused
 from flexmail.models import EmailSettings, Reply
-from flexmail.services import leases, settings
+from flexmail.services import installation, leases, settings
 from flexmail.services.channels import explain
 from flexmail.services.in_force import InForce
 from flexmail.transport.imap import Fetched, Folder
@@ -102,11 +102,12 @@ class Run:
 
 
 def stand_firm(run: Run) -> EmailSettings:
-    """Inside a write transaction: make sure that the lease is ours and the settings are the same.
+    """Inside a write transaction: make sure that database, lease and settings are as before.
 
     Raises:
         OwnershipLost: what was not committed must not be.
     """
+    installation.stand_firm()
     leases.check(LEASE, run.fence, now=run.clock())
     row = settings.load()
     if row.revision != run.settings.revision:

@@ -12,7 +12,7 @@ from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput
 from flexmail.models import EmailSettings
-from flexmail.services import trust
+from flexmail.services import audit, trust
 from flexmail.services.in_force import in_force as in_force
 from flexmail.transport.imap import ImapAccount
 from flexmail.transport.smtp import SmtpAccount
@@ -66,6 +66,7 @@ def save(values: Values) -> list[str]:
     with transaction():
         row = load()
         db.session.add(row)
+        db.session.flush()  # on the first save, what was typed is compared with the defaults
         _ask_for_inherited_password(row, values)
         for side in ("smtp", "imap"):
             moved = _target(stored_values(row), side) != _target(values, side)
@@ -76,6 +77,7 @@ def save(values: Values) -> list[str]:
             row.imap_inherits_password = True
         for name in PLAIN_FIELDS:
             setattr(row, name, values[name])
+        audit.record("settings_saved", "settings", proof={"changed": audit.changes(row)})
         row.revision += 1
         notices += trust.settings_saved(row)
     return notices
@@ -129,8 +131,8 @@ def typed_accounts(row: EmailSettings, values: Values) -> tuple[SmtpAccount, Ima
     smtp = SmtpAccount(_endpoint(values, "smtp"), str(values["smtp_user"]), passwords["smtp"] or "")
     if "imap" not in passwords:
         return smtp, None
-    user = _user(values, "imap")
-    return smtp, ImapAccount(_endpoint(values, "imap"), user, passwords["imap"] or "")
+    password = passwords["imap"] or ""
+    return smtp, ImapAccount(_endpoint(values, "imap"), _user(values, "imap"), password)
 
 
 def _endpoint(values: Values, side: str) -> Endpoint:
@@ -193,8 +195,6 @@ def _typed_password(row: EmailSettings, values: Values, side: str) -> str | None
     stays = _target(stored_values(row), side) == _target(values, side)
     stored = getattr(row, f"sealed_{side}_password") and not values[f"{side}_password_remove"]
     if side == "imap" and not stored:
-        if values["smtp_password"]:
-            return str(values["smtp_password"])
-        inherits = row.imap_inherits_password and stays
+        inherits = values["smtp_password"] or (row.imap_inherits_password and stays)
         return _typed_password(row, values, "smtp") if inherits else None
     return _opened(row, side) if stored and stays else None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from flexmail.mail.reference import mask
-from flexmail.models import ApiToken, Callback, EmailSettings, OutboxMail, Reply, User
+from flexmail.models import ApiToken, AuditEntry, Callback, EmailSettings, OutboxMail, Reply, User
 from flexmail.services import settings
 from flexmail.services.approval_shape import approval_shape, callback_state
 from flexmail.services.inbox import Report
@@ -20,6 +20,7 @@ from flexmail.services.paging import Page
 __all__ = [
     "Shape",
     "approval_shape",
+    "audit_shape",
     "callback_shape",
     "list_shape",
     "mail_shape",
@@ -53,6 +54,7 @@ def reply_shape(reply: Reply) -> Shape:
         "first_seen_at": moment_shape(reply.first_seen_at),
         "size_bytes": reply.size_bytes,
         "raw_partial": reply.raw_partial,
+        "restored_at": moment_shape(reply.restored_at),
     }
 
 
@@ -146,6 +148,12 @@ def token_shape(token: ApiToken) -> Shape:
         "last_used_at": moment_shape(token.last_used_at),
         "revoked_at": moment_shape(token.revoked_at),
     }
+
+
+def audit_shape(entry: AuditEntry) -> Shape:
+    """Return one entry of the audit log."""
+    names = ("id", "actor", "channel", "action", "subject", "proof", "chain")
+    return {"at": moment_shape(entry.at)} | {name: getattr(entry, name) for name in names}
 
 
 def _in_force_shape(row: EmailSettings) -> Shape:

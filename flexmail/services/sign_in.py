@@ -16,7 +16,7 @@ from sqlalchemy import delete
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput
 from flexmail.models import SignInFailure, User
-from flexmail.services import account_rules, accounts
+from flexmail.services import account_rules, accounts, audit
 
 MAX_FAILURES = 10
 MAX_FAILURES_PER_ADDRESS = 50
@@ -27,6 +27,23 @@ _ABSENT = account_rules.hasher.hash("compared with when there is no such account
 
 
 def sign_in(email: str, password: str, *, remote_address: str, now: datetime) -> User:
+    """Return the account that signs in, and note it in the audit log; commits.
+
+    Raises:
+        InvalidInput, Conflict: as `check_password`.
+    """
+    user = check_password(email, password, remote_address=remote_address, now=now)
+    with transaction():
+        audit.record(
+            "signed_in",
+            f"account {user.email}",
+            proof={"remote_address": remote_address},
+            by=audit.Actor(user.email, "web"),
+        )
+    return user
+
+
+def check_password(email: str, password: str, *, remote_address: str, now: datetime) -> User:
     """Return the account that address and password belong to; counts a failure and commits it.
 
     Raises:
@@ -105,9 +122,11 @@ def _refuse_when_throttled(keys: dict[str, int], now: datetime) -> None:
 def _count_failure(keys: dict[str, int], now: datetime) -> None:
     with transaction():
         db.session.execute(delete(SignInFailure).where(SignInFailure.since < now - WINDOW))
-        for key in keys:
+        for key, limit in keys.items():
             failure = db.session.get(SignInFailure, key)
             if failure is None:
                 failure = SignInFailure(key=key, count=0, since=now)
                 db.session.add(failure)
             failure.count += 1
+            if failure.count == limit:
+                audit.record("sign_in_throttled", key)

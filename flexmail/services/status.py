@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from flexmail.crypto import key_ring
 from flexmail.db import db
 from flexmail.models import Approval, Channel, EmailSettings
 from flexmail.services import (
@@ -16,6 +17,7 @@ from flexmail.services import (
     channels,
     delivery,
     inbox,
+    installation,
     leases,
     outbox,
     reply_folders,
@@ -69,6 +71,7 @@ def overview(*, now: datetime) -> dict[str, Any]:
         "outbox": {**outbox.counts(), **_trouble(mail_out)},
         "callbacks": callbacks.counts(),
         "approvals": {"pending": _pending()},
+        "installation": {"ours": not (reason := installation.objection()), "reason": reason},
         "warnings": [*_warnings(row), *([_about(held)] if held else [])],
     }
 
@@ -86,6 +89,13 @@ def _warnings(row: EmailSettings) -> list[str]:
     warnings = []
     if not row.smtp_host_name:
         warnings.append("E-mail is not set up yet: fill in the email settings.")
+    for name in settings.SECRETS:
+        sealed = getattr(row, f"sealed_{name}")
+        if sealed and not key_ring().opens(sealed):
+            warnings.append(
+                f"No encryption key opens the stored {name}: put the lost key back, or type it anew"
+                " under email settings."
+            )
     lost = bounces.undelivered()
     if lost:
         warnings.append(

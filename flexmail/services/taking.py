@@ -37,7 +37,7 @@ def take(folder: Folder, run: Run) -> None:
     window = folder_window.look(folder, run, memory)
     count = run.settings.email_reply_process_count
     wanted = window.open[:count]
-    fetched = folder.fetch(wanted, max_bytes=MAX_BYTES, withheld=window.withheld)
+    fetched = folder.fetch(wanted, max_bytes=MAX_BYTES, refused=window.withheld)
     at_most = run.patience.step_seconds
     batches = folder_window.batches(fetched, window.tried, seconds=at_most)
     for number, batch in enumerate(batches):
@@ -76,6 +76,7 @@ def _delete_leftovers(
 
 def _settle(folder: Folder, run: Run, batch: list[Fetched], memory: Memory) -> None:
     """Register, understand, commit the outcomes, then delete."""
+    batch = tries.as_first_fetched(batch)
     reply_ids, tried = tries.register(folder, run, batch, memory)
     settled: dict[int, str] = {}
     try:

@@ -14,7 +14,7 @@ from flexmail.errors import InvalidInput, NotFound
 from flexmail.mail.address import is_safe_header
 from flexmail.mail.reference import digest
 from flexmail.models import ApiToken
-from flexmail.services import webhook_secrets
+from flexmail.services import audit, webhook_secrets
 
 SCOPES = ("approvals", "settings", "mail", "status")
 _PREFIX = "flexmail_"
@@ -46,6 +46,8 @@ def create(name: str, scopes: Iterable[str], *, now: datetime) -> tuple[ApiToken
     )
     with transaction():
         db.session.add(token)
+        db.session.flush()
+        audit.record("token_created", _subject(token), proof={"scopes": wanted})
     return token, secret
 
 
@@ -78,5 +80,11 @@ def revoke(token_id: int, *, now: datetime) -> ApiToken:
         token = db.session.get(ApiToken, token_id)
         if token is None:
             raise NotFound(f"There is no token {token_id}.")
-        token.revoked_at = token.revoked_at or now
+        if token.revoked_at is None:
+            token.revoked_at = now
+            audit.record("token_revoked", _subject(token))
     return token
+
+
+def _subject(token: ApiToken) -> str:
+    return f"token {token.id} ({token.name})"

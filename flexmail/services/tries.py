@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -44,6 +45,24 @@ def register(
             {uid: row.id for uid, row in rows.items()},
             {uid: row.tries for uid, row in rows.items()},
         )
+
+
+def as_first_fetched(batch: list[Fetched]) -> list[Fetched]:
+    """Return the mails, those that are a partial copy put back with the size that they had.
+
+    What the fetch had cut off then is missing still, and they are judged by that.
+    """
+    torn = select(Reply.sha256, Reply.size_bytes).where(
+        Reply.sha256.in_([sha256(mail) for mail in batch]),
+        Reply.restored_at.is_not(None),
+        Reply.raw_partial,
+    )
+    sizes = {row.sha256: row.size_bytes for row in db.session.execute(torn)}
+    db.session.rollback()
+    return [
+        replace(mail, size=max(mail.size, sizes.get(sha256(mail), 0))) if sizes else mail
+        for mail in batch
+    ]
 
 
 def note_unreadable(folder: Folder, run: Run, uids: set[int]) -> None:
@@ -111,5 +130,7 @@ def _rows_of(folder: Folder, run: Run, mails: Sequence[Fetched]) -> dict[int, Re
                 first_seen_at=run.now,
             )
             db.session.add(row)
+        elif row.restored_at:  # it came back under its old number
+            row.outcome, row.restored_at, row.tries = None, None, 0
         rows[mail.uid] = row
     return rows

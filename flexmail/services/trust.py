@@ -19,6 +19,7 @@ from flexmail.db import db, transaction
 from flexmail.mail.address import parse_mailbox
 from flexmail.mail.reference import digest, mask
 from flexmail.models import Canary, EmailSettings, OutboxMail
+from flexmail.services import audit
 from flexmail.services.in_force import in_force
 
 _LOOK_AGAIN = timedelta(seconds=10)
@@ -121,6 +122,7 @@ def ask_again() -> None:
     """Forget every canary, so that the next run sends a new one; commits."""
     with transaction():
         db.session.execute(delete(Canary))
+        audit.record("canary_repeated", "settings")
 
 
 def _way(canary: Canary) -> str:

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 
 from flexmail.db import db
 from flexmail.errors import FlexmailError, MailServerError
-from flexmail.services import channels, inbox, settings
+from flexmail.models import EmailSettings
+from flexmail.services import channels, inbox, installation, settings
 from flexmail.transport.imap import Folder, open_folder
 
 log = logging.getLogger(__name__)
@@ -51,8 +52,7 @@ def watch(
     """
     row, now = settings.load(), datetime.now(UTC)
     revision, name = row.revision, row.email_reply_folder or "INBOX"
-    paused = channels.is_paused(inbox.CHANNEL, revision=revision, now=now)
-    if paused or not (row.process_as_they_arrive and row.enable_email_approval):
+    if not _is_wanted(row, now):
         return
     failing = channels.get(inbox.CHANNEL).failing_since is not None
     until = now + timedelta(seconds=REARM_SECONDS)
@@ -77,6 +77,13 @@ def watch(
     except FlexmailError as error:
         log.warning("replies: the watch did not begin: %s", error)
         channels.failed(inbox.CHANNEL, error, revision=revision, now=datetime.now(UTC))
+
+
+def _is_wanted(row: EmailSettings, now: datetime) -> bool:
+    if not (row.process_as_they_arrive and row.enable_email_approval):
+        return False
+    paused = channels.is_paused(inbox.CHANNEL, revision=row.revision, now=now)
+    return not (paused or installation.objection())
 
 
 def _follow(

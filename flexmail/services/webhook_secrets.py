@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import base64
 import secrets
-from datetime import datetime
-
-from sqlalchemy.exc import IntegrityError
 
 from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
@@ -26,7 +23,7 @@ def new() -> str:
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
 
 
-def of(token_id: int | None, *, now: datetime) -> str:
+def of(token_id: int | None) -> str:
     """Return the secret for approvals made with this token, or without one.
 
     Commits when the installation's secret has to be made first.
@@ -37,30 +34,24 @@ def of(token_id: int | None, *, now: datetime) -> str:
     token = db.session.get(ApiToken, token_id) if token_id else None
     if token is not None and token.sealed_webhook_secret:
         return key_ring().open(token.sealed_webhook_secret).decode()
-    return of_installation(now=now)
+    return of_installation()
 
 
-def of_installation(*, now: datetime) -> str:
+def of_installation() -> str:
     """Return the installation's own secret; made, and committed, when it is first asked for.
 
     Raises:
         SecretUnreadable: no key opens it.
     """
-    row = db.session.get(Installation, _THE_ROW)
-    if row is None or row.sealed_webhook_secret is None:
-        try:
-            _make(now)
-        except IntegrityError:  # another host was first
-            db.session.rollback()
+    row = db.session.get_one(Installation, _THE_ROW)
+    if row.sealed_webhook_secret is None:
+        _make()
         row = db.session.get_one(Installation, _THE_ROW)
     return key_ring().open(row.sealed_webhook_secret or b"").decode()
 
 
-def _make(now: datetime) -> None:
+def _make() -> None:
     with transaction():
-        row = db.session.get(Installation, _THE_ROW, with_for_update=True)
-        if row is None:
-            row = Installation(id=_THE_ROW, mark=secrets.token_hex(16), claimed_at=now)
-            db.session.add(row)
+        row = db.session.get_one(Installation, _THE_ROW, with_for_update=True)
         if row.sealed_webhook_secret is None:
             row.sealed_webhook_secret = key_ring().seal(new())

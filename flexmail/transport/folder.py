@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from datetime import datetime
+from imaplib import Time2Internaldate
 
 from imapclient.imap_utf7 import encode
 
@@ -117,10 +119,11 @@ class Folder(Reader):
             raise ValueError("Only printable ASCII can be searched for.")
         return self._search("HEADER", quoted(name), quoted(value))
 
-    def append(self, raw: bytes) -> None:
-        """Put a mail into this folder."""
+    def append(self, raw: bytes, received_at: datetime | None = None) -> None:
+        """Put a mail into this folder, without any flag; its INTERNALDATE is now by default."""
+        date = Time2Internaldate(received_at) if received_at else None
         with self._imap.command(self._step_seconds):
-            answer = self._imap.append(quoted_folder(self.name), None, None, raw)
+            answer = self._imap.append(quoted_folder(self.name), None, date, raw)
             self._checked("APPEND", *answer)
 
     def _delete_alone(self, ours: frozenset[int]) -> None:

@@ -46,20 +46,13 @@ class Reader(Lister):
         self.unreadable: dict[int, str] = {}
 
     def fetch(
-        self,
-        mails: Sequence[Listed] | Sequence[int],
-        max_bytes: int = 1 << 20,
-        *,
-        withheld: Collection[int] = (),
+        self, mails: Sequence[Listed | int], max_bytes: int = 1 << 20, refused: Collection[int] = ()
     ) -> Iterator[Fetched]:
         """Yield the mails in the order given, at most `max_bytes` of each.
 
         They are asked for in batches that grow with the speed of the line, so that a slow one
-        yields what it can before its time is over. Mails that vanished are simply absent; those
-        that the server refuses are noted in `unreadable`.
-
-        Args:
-            withheld: UIDs that it refused before, while it handed over others.
+        yields what it can in time. Mails that vanished are absent, those that the server refuses
+        `unreadable`; `refused` are UIDs that it did not hand over before when it did others.
 
         Raises:
             Refused: the server hands over nothing at all.
@@ -72,10 +65,9 @@ class Reader(Lister):
             started = monotonic()
             read = self._read_batch(batch, max_bytes)
             any_read = any_read or bool(read)
-            refused = len(self.unreadable.keys() - withheld)
-            if not any_read and 0 < refused >= min(_GIVE_UP_AFTER, len(sizes.keys() - withheld)):
-                reason = next(reversed(self.unreadable.values()))
-                raise Refused(f"The server hands over no mail: {reason}")
+            fresh = len(self.unreadable.keys() - refused)
+            if not any_read and 0 < fresh >= min(_GIVE_UP_AFTER, len(sizes.keys() - refused)):
+                raise Refused(f"The server hands over no mail: {[*self.unreadable.values()][-1]}")
             volume = sum(len(mail.raw) + _OVERHEAD for mail in read)
             speed = volume / max(monotonic() - started, 0.001)
             budget = int(min(speed * self._step_seconds / 2, _MAX_BATCH))

@@ -14,6 +14,7 @@ from flexmail.views import (
     account,
     api,
     approvals,
+    audit,
     auth,
     callbacks,
     display,
@@ -27,7 +28,7 @@ from flexmail.views import (
     users,
 )
 
-PAGES = (auth, status, settings, held, approvals, replies, outbox, callbacks, users, account)
+PAGES = (auth, status, settings, held, approvals, replies, outbox, callbacks, users, audit, account)
 
 
 class RowId(IntegerConverter):

@@ -19,7 +19,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flexmail.models import User
-from flexmail.services import accounts
+from flexmail.services import accounts, audit
 from flexmail.views.errors import prefers_json
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -113,6 +113,7 @@ def _admit() -> ResponseReturnValue | None:
     access = access_to(request.endpoint) if request.endpoint else PUBLIC
     if access != PUBLIC or not request.endpoint:
         g.person = current_user._get_current_object() if current_user.is_authenticated else None
+    audit.act_as(g.person.email if g.person else "not signed in", "web")
     if access != PUBLIC and g.person is None:
         return _ask_to_sign_in()
     if access == ADMIN and g.person.role != "admin":

@@ -58,7 +58,7 @@ def change_password() -> ResponseReturnValue:
 
 def _check_current(password: str) -> None:
     try:
-        sign_in.sign_in(
+        sign_in.check_password(
             g.person.email,
             password,
             remote_address=request.remote_addr or "",

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, flash, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from flexmail.errors import InvalidInput, ReaderUnavailable, SecretUnreadable
+from flexmail.errors import (
+    Conflict,
+    InvalidInput,
+    MailServerError,
+    ReaderUnavailable,
+    SecretUnreadable,
+)
 from flexmail.models import OUTCOMES, Reply
-from flexmail.services import explaining, reply_log
+from flexmail.services import channels, explaining, reply_log, undo
 from flexmail.services.explaining import Explanation
 from flexmail.views.reply_forms import ExplainForm
 
@@ -45,11 +52,56 @@ def index() -> ResponseReturnValue:
 def show(reply_id: int) -> ResponseReturnValue:
     """Show one mail as text, open references masked."""
     reply = reply_log.get(reply_id)
+    missing = text = trouble = ""
     try:
-        text, trouble = reply_log.shown_text(reply), ""
+        text, missing = reply_log.shown_text(reply), reply_log.missing(reply)
     except SecretUnreadable as error:
-        text, trouble = "", str(error)
-    return render_template("replies/show.html", reply=reply, text=text, trouble=trouble)
+        trouble = str(error)
+    return render_template(
+        "replies/show.html",
+        reply=reply,
+        text=text,
+        missing=missing,
+        trouble=trouble,
+        means=undo.means(reply),
+    )
+
+
+@pages.get("/replies/<row:reply_id>/download")
+def download(reply_id: int) -> ResponseReturnValue:
+    """Hand over the kept copy as a file, open references masked."""
+    copy = reply_log.saved_copy(reply_log.get(reply_id))
+    if not copy:
+        raise Conflict(f"No copy of mail {reply_id} is kept any more.")
+    return send_file(
+        BytesIO(copy),
+        mimetype="message/rfc822",
+        as_attachment=True,
+        download_name=f"reply-{reply_id}.eml",
+    )
+
+
+@pages.post("/replies/<row:reply_id>/restore")
+def restore(reply_id: int) -> ResponseReturnValue:
+    """Put the mail back into the reply folder."""
+    try:
+        reply = undo.restore(reply_id, now=datetime.now(UTC))
+        flash(f"The mail is back in {reply.folder}: the next run processes it.", "good")
+    except MailServerError as error:
+        flash(f"The mail was not put back: {channels.explain(error)}", "bad")
+    return redirect(url_for(".show", reply_id=reply_id), 303)
+
+
+@pages.post("/replies/<row:reply_id>/reprocess")
+def reprocess(reply_id: int) -> ResponseReturnValue:
+    """Judge the kept copy again, and act on it."""
+    try:
+        reply = undo.reprocess(reply_id, now=datetime.now(UTC))
+        ended = (reply.outcome or "").replace("_", " ")
+        flash(f"The mail was processed again and ended as {ended}.", "good")
+    except ReaderUnavailable as error:
+        flash(str(error), "bad")
+    return redirect(url_for(".show", reply_id=reply_id), 303)
 
 
 @pages.get("/replies/explain")

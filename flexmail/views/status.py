@@ -6,11 +6,12 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, g, jsonify, redirect, render_template, url_for
+from flask import Blueprint, flash, g, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from flexmail.services import channels, delivery, inbox, settings, status
+from flexmail import jobs
+from flexmail.services import channels, delivery, inbox, installation, settings, status
 from flexmail.views.access import public, signed_in
 
 pages = Blueprint("status", __name__)
@@ -33,6 +34,15 @@ def show() -> ResponseReturnValue:
     )
 
 
+@pages.post("/claim")
+def claim() -> ResponseReturnValue:
+    """Make the database this flexmail's."""
+    if installation.claim(now=datetime.now(UTC)):
+        jobs.apply()
+        flash("The database is claimed: replies are read and mail is sent from here.", "good")
+    return redirect(url_for(".show"), 303)
+
+
 @pages.get("/healthz")
 @public
 def healthz() -> ResponseReturnValue:
@@ -53,6 +63,7 @@ def readyz() -> ResponseReturnValue:
             "jobs": "unknown",
             "replies": "unknown",
             "outbox": "unknown",
+            "installation": "unknown",
         }
     else:
         replies = overview["reply_processing"]
@@ -61,6 +72,7 @@ def readyz() -> ResponseReturnValue:
             "jobs": "ok" if replies["owner"] else "no owner",
             "replies": "failing" if replies["enabled"] and _fails(replies) else "ok",
             "outbox": "failing" if overview["outbox"]["failing_since"] else "ok",
+            "installation": "ok" if overview["installation"]["ours"] else "elsewhere",
         }
     ready = set(parts.values()) == {"ok"}
     return jsonify(ready=ready, **parts), 200 if ready else 503

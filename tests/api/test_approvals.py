@@ -15,7 +15,7 @@ from sqlalchemy.pool import QueuePool
 
 from flexmail.db import db, transaction
 from flexmail.models import User
-from flexmail.services import accounts, approvals, bounces
+from flexmail.services import accounts, approvals, audit, bounces, tokens
 from flexmail.views.api import waiting
 from tests.api.conftest import ASKED, Program
 from tests.conftest import NOW
@@ -272,3 +272,11 @@ def test_how_its_mails_fare_is_told(app: Flask, program: Program) -> None:
     assert (item["status_code"], item["bounced_at"]) == ("5.1.1", "2026-11-02T10:00:00Z")
     (reply,) = program.get("/replies").get_json()["items"]
     assert (reply["outcome"], reply["approval_id"]) == ("bounce", made["id"])
+
+
+def test_the_audit_log_names_the_token_that_asked(app: Flask, program: Program) -> None:
+    program.post("/approvals", json=ASKED)
+    with app.app_context():
+        (entry,) = audit.listing(action="approval_requested").items
+        (token,) = tokens.everything()
+        assert (entry.actor, entry.channel) == (f"token {token.id} ({token.name})", "api")

@@ -9,7 +9,6 @@ from flexmail.db import db
 from flexmail.models import ApiToken
 from flexmail.services import webhook_secrets
 from tests.api.conftest import ASKED, Program
-from tests.conftest import NOW
 
 URL = "https://ci.corp.test/hook"
 
@@ -38,7 +37,7 @@ def test_no_answer_shows_the_secret_that_signs(app: Flask, program: Program) -> 
     program.post(f"/approvals/{asked['id']}/cancel")
     with app.app_context():
         (token,) = db.session.query(ApiToken).all()
-        secret = webhook_secrets.of(token.id, now=NOW).removeprefix("whsec_")
+        secret = webhook_secrets.of(token.id).removeprefix("whsec_")
     for path in (f"/approvals/{asked['id']}", "/approvals", "/callbacks", "/status"):
         assert secret not in program.get(path).text
 

@@ -46,6 +46,7 @@ def test_what_became_of_each_mail_is_told_with_its_reason(app: Flask, program: P
         "first_seen_at": "2026-11-02T09:00:00Z",
         "size_bytes": 1234,
         "raw_partial": True,
+        "restored_at": None,
     }
 
 

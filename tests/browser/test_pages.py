@@ -25,6 +25,7 @@ PAGES = (
     "/outbox",
     "/callbacks",
     "/users",
+    "/audit",
     "/users/2",
     "/users/new",
     "/account",

@@ -7,7 +7,6 @@ from flask import Flask
 
 from flexmail.services import webhook_secrets
 from tests.cli.conftest import Flexmail
-from tests.conftest import NOW
 from tests.hook import TAKEN, Hook, answer
 
 pytestmark = pytest.mark.usefixtures("cast", "mail_is_set_up")
@@ -51,7 +50,7 @@ def test_a_callback_is_sent_when_asked_and_listed_with_its_answer(
 
 def test_no_command_but_its_own_shows_a_secret(app: Flask, flexmail: Flexmail) -> None:
     with app.app_context():
-        secret = webhook_secrets.of_installation(now=NOW).removeprefix("whsec_")
+        secret = webhook_secrets.of_installation().removeprefix("whsec_")
     with Hook() as hook:
         decided(app, flexmail, hook)
         for args in (("callbacks", "send"), ("callbacks", "list"), ("approvals", "show", "1")):

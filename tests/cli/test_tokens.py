@@ -33,7 +33,7 @@ def test_json_holds_the_secret_once(flexmail: Flexmail) -> None:
 def test_the_secret_of_the_installation_stays_the_same(app: Flask, flexmail: Flexmail) -> None:
     secret = flexmail("tokens", "installation-secret").out.strip()
     with app.app_context():
-        assert secret == webhook_secrets.of(None, now=NOW)
+        assert secret == webhook_secrets.of(None)
     again = flexmail("tokens", "installation-secret", "--json").json
     assert again == {"webhook_secret": secret}
 

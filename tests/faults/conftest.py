@@ -50,7 +50,7 @@ def certificate(dovecot: Dovecot) -> ssl.SSLContext:
 
 @pytest.fixture
 def new_proxy(dovecot: Dovecot, certificate: ssl.SSLContext) -> Iterator[Callable[..., Proxy]]:
-    """Make proxies to Dovecot, or to another server, that take connections at once."""
+    """Make proxies to Dovecot, or to another server, that take connections."""
     proxies: list[Proxy] = []
 
     def make(
@@ -59,8 +59,9 @@ def new_proxy(dovecot: Dovecot, certificate: ssl.SSLContext) -> Iterator[Callabl
         server: tuple[str, int] = (dovecot.host, dovecot.imaps_port),
         context: ssl.SSLContext = certificate,
     ) -> Proxy:
-        proxies.append(Proxy(server, dovecot.ca_pem, context, tls))
-        return proxies[-1]
+        proxies.append(proxy := Proxy(server, dovecot.ca_pem, context, tls))
+        proxy.listen()
+        return proxy
 
     yield make
     for proxy in proxies:
@@ -74,28 +75,29 @@ def new_scene(
     begun: tuple[Path, InFlight],
     new_proxy: Callable[..., Proxy],
     caplog: pytest.LogCaptureFixture,
-) -> Callable[..., Scene]:
+) -> Iterator[Callable[..., Scene]]:
     """Make a scene whose mail is delivered and whose settings lead through its proxy."""
     caplog.set_level(logging.DEBUG, logger="flexmail")
+    scenes: list[Scene] = []
 
     def make(
         tls: Tls = "implicit",
         *,
-        proxy: Proxy | None = None,
         count: int = 20,
         marked: bool = True,
-        listening: bool = True,
+        junk: bool = True,
     ) -> Scene:
-        proxy = proxy or new_proxy(tls)
+        proxy = new_proxy(tls)
         user = f"faults{next(_numbers)}@example.test"
         scene = Scene(context, dovecot, proxy, user, begun[1], caplog.handler.stream)
-        scene.deliver(count, marked=marked)
-        scene.connect()
-        if listening:
-            proxy.listen()
+        scenes.append(scene)
+        scene.begin()
+        scene.deliver(count, marked=marked, junk=junk)
         return scene
 
-    return make
+    yield make
+    for scene in scenes:
+        scene.close()
 
 
 @pytest.fixture(scope="session")
@@ -115,9 +117,10 @@ def visit_bytes(
     proxy.listen()
     with app.app_context():
         scene = Scene(app, dovecot, proxy, "counted@example.test", begun[1], io.StringIO())
+        scene.begin()
         scene.deliver(4)
-        scene.connect()
         assert scene.run().looked_at == 6
+        scene.close()
         db.session.remove()
         db.engine.dispose()
     proxy.stop()

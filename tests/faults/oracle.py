@@ -11,23 +11,27 @@ import hashlib
 import io
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import func, select, update
+from imapclient import IMAPClient
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import undefer
 
 from flexmail.db import db, transaction
-from flexmail.models import Approval, Channel, OutboxMail, Reply
-from flexmail.services import accounts, approvals, inbox, settings
+from flexmail.models import Approval, Channel, Decision, Lease, OutboxMail, Reply, User
+from flexmail.services import accounts, inbox, settings
 from flexmail.services.reply_run import Patience, Report
 from tests.faults.proxy import Proxy
 from tests.servers import PASSWORD, Dovecot
 from tests.services import stage
 from tests.services.stage import ADA, BOB, CHARLIE
+from tests.story.waiting import wait_for
 
 _PATIENCE = Patience()
 HASTY = Patience(step_seconds=1.0, late_seconds=3.0, run_seconds=4.0)
@@ -104,12 +108,20 @@ class Scene:
     unreported: bool = False
     marked: bool = True
 
-    def deliver(self, count: int = 20, *, marked: bool = True) -> None:
+    def begin(self) -> None:
+        """Connect, and run once while nothing is there: what comes later is new mail."""
+        self.connect()
+        report = inbox.process_replies(now=datetime.now(UTC), at_once=True)
+        assert (report.error, report.waits_for, report.held, report.left) == ("", "", 0, 0)
+        self.proxy.lift()
+        self.proxy.heard.clear()
+
+    def deliver(self, count: int = 20, *, marked: bool = True, junk: bool = True) -> None:
         """Fill the folder: replies with junk between them, a mail marked by others, one aside."""
         self.marked = marked
         half = count // 2
         good, (first, second) = self.flight.replies[:count], self.flight.junk
-        self.mails = [*good[:half], first, *good[half:], second]
+        self.mails = [*good[:half], first, *good[half:], second] if junk else [*good]
         with self.dovecot.client(self.user) as client:
             client.multiappend(FOLDER, [mail.raw for mail in self.mails])
             client.create_folder(ASIDE)
@@ -118,10 +130,18 @@ class Scene:
                 client.append(FOLDER, _OF_OTHERS, flags=[b"\\Deleted"])
         self._aside = self.look(ASIDE)
 
-    def deliver_another(self, mail: Mail) -> None:
+    def deliver_another(self, *mails: Mail) -> None:
+        """More mail comes; some of it may have been there before."""
         with self.dovecot.client(self.user) as client:
-            client.append(FOLDER, mail.raw)
-        self.mails.append(mail)
+            client.multiappend(FOLDER, [mail.raw for mail in mails])
+        self.mails += [mail for mail in mails if mail not in self.mails]
+
+    def begin_again(self, restore: Callable[[], object]) -> None:
+        """Put the mails back into the empty folder, and the database to what it was before."""
+        restore()
+        self.reports.clear()
+        self.unreported = False
+        self.deliver_another(*self.mails)
 
     def expunge(self, mail: Mail) -> None:
         """Another client removes a mail."""
@@ -159,9 +179,24 @@ class Scene:
 
     def look(self, folder: str = FOLDER) -> dict[int, tuple[frozenset[bytes], bytes]]:
         """Return flags and bytes of what is in a folder, by UID; nothing in it changes."""
-        with self.dovecot.client(self.user) as client:
-            client.select_folder(folder, readonly=True)
-            return self._fetch(client)
+        self._watcher.select_folder(folder, readonly=True)
+        found = self._fetch(self._watcher)
+        self._watcher.unselect_folder()
+        return found
+
+    @cached_property
+    def _watcher(self) -> IMAPClient:
+        """A mail program of our own that only looks; it stays logged in, for that is quick."""
+        return self.dovecot.client(self.user)
+
+    def renumber(self) -> None:
+        """The server forgets the number of each mail, and changes UIDVALIDITY."""
+        self.close()
+        self.dovecot.renumber(self.user)
+
+    def close(self) -> None:
+        self._watcher.logout()
+        del self._watcher
 
     def _fetch(self, client: Any) -> dict[int, tuple[frozenset[bytes], bytes]]:
         found = client.fetch(client.search(), ["FLAGS", "BODY.PEEK[]"])
@@ -187,14 +222,24 @@ class Scene:
             self.nothing_is_lost()
         return report
 
-    def run_into_trouble(self) -> None:
-        """Run the reply job once where the database may fail it."""
+    def run_into_trouble(self) -> SQLAlchemyError | None:
+        """Run the reply job once where the database may fail it; return how it did."""
         try:
-            self.run()
-        except SQLAlchemyError:
+            self.run(checked=False)
+        except SQLAlchemyError as error:
             self.unreported = True
             db.session.rollback()
-            self.nothing_is_lost()
+            return error
+        return None
+
+    def wait_for(self, condition: Callable[[], object]) -> None:
+        wait_for(condition, seconds=60, what="the fault fired")
+
+    def let_leases_run_out(self) -> None:
+        """What a dead owner holds runs out in time; here it has."""
+        with transaction():
+            long_ago = datetime.now(UTC) - timedelta(minutes=1)
+            db.session.execute(update(Lease).values(expires_at=long_ago))
 
     def clear(self) -> None:
         """Lift the faults; then at most two runs must take the backlog, and all must be well."""
@@ -231,12 +276,16 @@ class Scene:
 
     def all_is_well(self) -> None:
         """Check what must hold once the backlog is gone."""
+        db.session.rollback()
+        statuses = _table(select(Approval.id, Approval.status))
+        told = select(OutboxMail.approval_id, func.count()).filter_by(kind="reply_confirmation")
+        confirmations = _table(told.group_by(OutboxMail.approval_id))
         for mail in self.mails:
             if mail.approval_id and mail not in self.lost + self.withheld:
-                status = approvals.get(mail.approval_id).status
-                assert status == _VERDICTS[mail.verdict], mail
-        told = db.session.get_one(Channel, inbox.CHANNEL)
-        assert (told.error, told.failing_since) == ("", None)
+                assert statuses[mail.approval_id] == _VERDICTS[mail.verdict], mail
+                assert confirmations[mail.approval_id] == 1
+        job = db.session.get_one(Channel, inbox.CHANNEL)
+        assert (job.error, job.failing_since) == ("", None)
         db.session.rollback()
 
     def rows(self) -> list[Reply]:
@@ -246,18 +295,19 @@ class Scene:
 
     def outcomes(self) -> dict[str | None, int]:
         db.session.rollback()
-        counted = select(Reply.outcome, func.count()).group_by(Reply.outcome)
-        return {row[0]: row[1] for row in db.session.execute(counted)}
+        return _table(select(Reply.outcome, func.count()).group_by(Reply.outcome))
 
     def _decisions_are_as_written(self) -> None:
         db.session.rollback()
-        written = {mail.approval_id: mail.verdict for mail in self.mails}
-        for approval in db.session.scalars(select(Approval)):
-            decided = [(one.user.email, one.verdict, one.channel) for one in approval.decisions]
-            wanted = [(BOB, written.get(approval.id, ""), "email")]
-            assert decided in ([], wanted), approval.id
-            assert (approval.status == "pending") == (not decided), approval.id
-        assert approvals.get(self.flight.untouched).status == "pending"
+        written = {mail.approval_id: (BOB, mail.verdict, "email") for mail in self.mails}
+        asked = select(Decision.approval_id, User.email, Decision.verdict, Decision.channel)
+        decided = [(row[0], tuple(row[1:])) for row in db.session.execute(asked.join(User))]
+        assert len(dict(decided)) == len(decided), "two decisions about one request"
+        for approval_id, decision in decided:
+            assert decision == written[approval_id]
+        statuses = _table(select(Approval.id, Approval.status))
+        assert {key for key in statuses if statuses[key] != "pending"} == set(dict(decided))
+        assert statuses[self.flight.untouched] == "pending"
         db.session.rollback()
 
     def _no_secret_is_told(self) -> None:
@@ -270,3 +320,7 @@ class Scene:
             assert secret not in told
         assert not re.search(r"FM-[A-Z2-7]{26}", told)
         db.session.rollback()
+
+
+def _table(wanted: Select[Any, Any]) -> dict[Any, Any]:
+    return {row[0]: row[1] for row in db.session.execute(wanted)}

@@ -142,15 +142,20 @@ class Proxy:
         self.heard: list[tuple[Side, bool, bytes]] = []
         self._server = server
         self._trust = ssl.create_default_context(cadata=ca_pem)
-        self._listener = socket.socket()
-        self._listener.bind((self.host, 0))
-        self.port = int(self._listener.getsockname()[1])
+        self.port = 0
         self._links: list[Link] = []
 
     def listen(self) -> None:
-        """Take connections; until then they are refused."""
-        self._listener.listen(16)
+        """Take connections, on the same port as before."""
+        self._listener = socket.create_server((self.host, self.port))
+        self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def refuse(self) -> None:
+        """Take no connection any more."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
 
     def put(self, *faults: Fault) -> None:
         self.faults = [*self.faults, *faults]
@@ -167,16 +172,15 @@ class Proxy:
             link.cut()
 
     def stop(self) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self.refuse()
         for link in self._links:
             link.close()
 
     def _accept(self) -> None:
+        listener = self._listener
         with suppress(OSError):
             while True:
-                flexmail, _ = self._listener.accept()
+                flexmail, _ = listener.accept()
                 flexmail.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 raw = socket.create_connection(self._server)
                 server = self._trust.wrap_socket(raw, server_hostname=self._server[0])

@@ -20,7 +20,6 @@ from tests.servers import PASSWORD, Dovecot
 pytestmark = pytest.mark.dovecot
 
 NewScene = Callable[..., Scene]
-NewProxy = Callable[..., Proxy]
 LOGIN = rb"AUTHENTICATE|LOGIN "
 
 
@@ -43,8 +42,8 @@ def logins(proxy: Proxy) -> int:
     return sum(b"AUTHENTICATE" in line or b"LOGIN" in line for line in proxy.said("flexmail"))
 
 
-def test_a_connection_that_is_refused(new_scene: NewScene, new_proxy: NewProxy) -> None:
-    scene = new_scene(proxy=new_proxy(), listening=False)
+def test_a_connection_that_is_refused(scene: Scene) -> None:
+    scene.proxy.refuse()
 
     came_to_nothing(scene, scene.run(), "refused the connection")
 

@@ -30,8 +30,7 @@ def everything_is_decided(scene: Scene) -> None:
     }
 
 
-@pytest.mark.parametrize("command", [STORE, EXPUNGE])
-@pytest.mark.parametrize("word", [b"NO", b"BAD"])
+@pytest.mark.parametrize(("command", "word"), [(STORE, b"NO"), (EXPUNGE, b"NO"), (EXPUNGE, b"BAD")])
 def test_a_server_that_will_not_delete(command: bytes, word: bytes, scene: Scene) -> None:
     no = answer(b"TAG " + word + b" not now\r\n")
     scene.proxy.put(fault := Fault("flexmail", command, no, times=0))
@@ -54,8 +53,9 @@ MOMENTS: dict[str, tuple[bytes, Act]] = {
 }
 
 
-@pytest.mark.parametrize("tls", ["clear", "implicit"])
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    ("moment", "tls"), [*zip(MOMENTS, ("clear", "implicit", "starttls", "implicit"), strict=True)]
+)
 def test_cut_around_the_delete(moment: str, tls: str, new_scene: NewScene) -> None:
     scene = new_scene(tls)
     command, act = MOMENTS[moment]

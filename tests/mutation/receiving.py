@@ -7,6 +7,7 @@ from tests.mutation.mutant import rows
 EACH = "test_each_mail_ends_as_its_outcome_with_the_right_answer"
 DISAGREE = "test_references_that_disagree_decide_nothing"
 CONDITIONS = "tests/services/test_conditions.py::"
+UNDO = "tests/services/test_undo.py::"
 
 RECEIVING = rows(
     "flexmail/services/receiving.py",
@@ -123,8 +124,8 @@ RECEIVING = rows(
     ),
     (
         "deciding has no objection",
-        'channel="email", now=now\n    )\n    if refusal:',
-        'channel="email", now=now\n    )\n    if False:',
+        'channel="email", now=now, proof=proof\n    )\n    if refusal:',
+        'channel="email", now=now, proof=proof\n    )\n    if False:',
         "test_a_required_comment_is_asked_of_a_rejection",
     ),
     (
@@ -160,14 +161,25 @@ BINDINGS = rows(
         "a mail is no duplicate of itself",
         "        Reply.id.not_in(ids),\n",
         "",
-        "",
-        "its own outcome is not known yet, which is not unequal to any",
+        f"{UNDO}test_a_mail_is_judged_again_by_todays_accounts_and_decides",
     ),
     (
         "a mail that failed may come again",
-        '        Reply.outcome != "failed",\n',
-        "        Reply.outcome.is_not(None),\n",
+        '(("failed", "duplicate"))',
+        '(("duplicate",))',
         "test_a_mail_that_failed_may_come_again",
+    ),
+    (
+        "a duplicate makes no duplicate",
+        '(("failed", "duplicate"))',
+        '(("failed",))',
+        f"{UNDO}test_its_own_duplicates_do_not_make_a_mail_a_duplicate",
+    ),
+    (
+        "a mail that was put back may come again",
+        "        Reply.restored_at.is_(None),\n",
+        "",
+        f"{UNDO}test_a_duplicate_that_was_put_back_is_new_too",
     ),
     (
         "people and requests are judged by what is stored now",

@@ -83,14 +83,14 @@ def row() -> Callback:
 def test_a_callback_is_signed_with_the_secret_of_its_token(hook: Hook) -> None:
     now = datetime.now(UTC)
     token, _ = tokens.create("pipeline", ["approvals"], now=now)
-    secret = webhook_secrets.of(token.id, now=now)
+    secret = webhook_secrets.of(token.id)
     decided(hook.url, now=now, token_id=token.id)
     tokens.revoke(token.id, now=now)
     assert announce(now) == Report(sent=1)
     (heard,) = hook.heard
     told = Webhook(secret).verify(heard.body, heard.headers)
     assert (told["type"], told["data"]["status"]) == ("approval.decided", "cancelled")
-    other = webhook_secrets.of_installation(now=now)
+    other = webhook_secrets.of_installation()
     with pytest.raises(WebhookVerificationError):
         Webhook(other).verify(heard.body, heard.headers)
     assert (row().state, row().answer, row().attempts) == ("sent", "204 No Content", 1)
@@ -102,12 +102,12 @@ def test_without_a_token_the_installations_secret_signs(hook: Hook) -> None:
     now = datetime.now(UTC)
     decided(hook.url, now=now)
     announce(now)
-    secret = webhook_secrets.of_installation(now=now)
+    secret = webhook_secrets.of_installation()
     assert Webhook(secret).verify(hook.heard[0].body, hook.heard[0].headers)["data"]["id"] == 1
 
 
 def test_every_try_has_the_same_id_and_bytes_and_a_timestamp_of_its_own(hook: Hook) -> None:
-    secret = webhook_secrets.of_installation(now=NOW)
+    secret = webhook_secrets.of_installation()
     now = datetime.now(UTC)
     decided(hook.url, now=now - 100 * SECOND)
     hook.answer = BROKEN
@@ -332,7 +332,7 @@ def test_a_secret_that_no_key_opens_is_told_and_the_callback_waits(hook: Hook) -
 def test_no_log_and_no_row_shows_a_secret(hook: Hook, caplog: pytest.LogCaptureFixture) -> None:
     hook.answer = BROKEN
     token, _ = tokens.create("pipeline", ["approvals"], now=NOW)
-    secret = webhook_secrets.of(token.id, now=NOW)
+    secret = webhook_secrets.of(token.id)
     decided(f"{hook.url}&token=of-theirs", token_id=token.id)
     with caplog.at_level(logging.DEBUG):
         announce()

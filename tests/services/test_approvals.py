@@ -162,6 +162,7 @@ def test_reject_only_keeps_mail_from_approving(
             comment="",
             channel=channel,
             now=LATER,
+            proof={},
         )
     assert (refusal.outcome if refusal else "") == outcome
     decided = approvals.get(request.approval_id).status != "pending"

@@ -266,10 +266,10 @@ def test_a_callback_under_way_is_not_queued_twice(ready: Flask) -> None:
 
 def test_a_token_has_a_secret_of_its_own_and_keeps_it_when_it_is_revoked(ready: Flask) -> None:
     made = [tokens.create(name, ["approvals"], now=NOW)[0] for name in ("one", "two")]
-    secrets = [webhook_secrets.of(token.id, now=NOW) for token in made]
+    secrets = [webhook_secrets.of(token.id) for token in made]
     tokens.revoke(made[0].id, now=NOW)
-    assert [webhook_secrets.of(token.id, now=NOW) for token in made] == secrets
-    assert len({*secrets, webhook_secrets.of_installation(now=NOW)}) == 3
+    assert [webhook_secrets.of(token.id) for token in made] == secrets
+    assert len({*secrets, webhook_secrets.of_installation()}) == 3
     for secret, token in zip(secrets, made, strict=True):
         assert secret.startswith("whsec_")
         assert secret.encode() not in (token.sealed_webhook_secret or b"")
@@ -280,12 +280,12 @@ def test_what_has_no_secret_is_signed_with_the_installations(ready: Flask) -> No
     token, _ = tokens.create("older", ["approvals"], now=NOW)
     with transaction():
         db.session.merge(token).sealed_webhook_secret = None
-    own = webhook_secrets.of_installation(now=NOW)
-    assert webhook_secrets.of(token.id, now=NOW) == webhook_secrets.of(None, now=NOW) == own
+    own = webhook_secrets.of_installation()
+    assert webhook_secrets.of(token.id) == webhook_secrets.of(None) == own
 
 
 def test_many_that_ask_at_once_agree_on_one_installation_secret(ready: Flask) -> None:
-    found = together(ready, *[lambda: webhook_secrets.of_installation(now=NOW)] * 6)
+    found = together(ready, *[webhook_secrets.of_installation] * 6)
     assert len(set(found)) == 1
     assert str(found[0]).startswith("whsec_")
 

@@ -82,6 +82,7 @@ def test_blanks_are_no_comment(comment: str, ready: Flask) -> None:
             comment=comment,
             channel="email",
             now=LATER,
+            proof={},
         )
     assert refusal is not None
     assert refusal.outcome == "unclear"

@@ -14,9 +14,9 @@ from flexmail.db import db, transaction
 from flexmail.errors import NotFound, SecretUnreadable
 from flexmail.mail.reference import mask
 from flexmail.models import Reply
-from flexmail.services import approvals, reply_log
+from flexmail.services import approvals, explaining, reply_log
 from tests.conftest import NOW
-from tests.services.stage import Asked, ask, hand_in, reply, set_up
+from tests.services.stage import Asked, ask, hand_in, read, reply, set_up, text_of
 
 
 @pytest.fixture
@@ -85,6 +85,18 @@ def in_html(request: Asked) -> bytes:
     )
 
 
+def in_quoted_printable(request: Asked) -> bytes:
+    spelled = "".join(f"={ord(letter):02X}" for letter in request.reference)
+    return reply(
+        request,
+        headers=(
+            "Content-Type: text/plain; charset=utf-8",
+            "Content-Transfer-Encoding: quoted-printable",
+        ),
+        body=f"Hm\r\n\r\n> Reference:=20=\r\n{spelled[:60]}=\r\n{spelled[60:]}\r\n",
+    )
+
+
 def attached(request: Asked) -> bytes:
     inner = base64.encodebytes(request.raw).decode().strip().replace("\n", "\r\n")
     return reply(
@@ -104,6 +116,7 @@ def attached(request: Asked) -> bytes:
         lambda request: reply(request, "Hm", headers=(f"X-Seen: {request.reference}",)),
         in_base64,
         in_html,
+        in_quoted_printable,
         attached,
         lambda request: request.raw,
     ],
@@ -117,6 +130,8 @@ def test_the_shown_text_holds_no_open_secret_in_any_coding(make: object, ready: 
     for secret in (request.reference.lower(), request.message_id.lower()):
         assert secret not in text
         assert secret.strip("<>") not in text
+        for letters in (secret[3:9], secret[9:15]):
+            assert letters not in text
     assert base64.b64encode(request.reference.encode()).decode().lower() not in text
 
 
@@ -125,6 +140,79 @@ def test_the_source_is_shown_as_it_came_but_for_references(ready: Flask) -> None
     row = hand_in(raw)
     assert row.outcome == "approved"
     assert shown(row) == mask(raw.decode().replace("\r\n", "\n"))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda request: reply(request, "Hm"),
+        lambda request: reply(request, f"Hm {request.reference.lower()}"),
+        lambda request: reply(request, "Hm", headers=(f"X-Seen: {request.reference}",)),
+        in_base64,
+        in_html,
+        in_quoted_printable,
+        attached,
+        lambda request: request.raw,
+    ],
+)
+def test_a_saved_copy_answers_for_nobody(make: object, ready: Flask) -> None:
+    request = ask()
+    row = hand_in(make(request))  # type: ignore[operator]
+    copy = reply_log.saved_copy(reply_log.get(row.id))
+    told = explaining.explain(copy, now=NOW)
+    assert told.reference.count == 0
+    looked = read(copy)
+    for text in (str(looked), text_of(copy) if looked.get_body(("plain",)) else ""):
+        assert request.reference.lower() not in text.lower()
+        assert request.message_id.strip("<>") not in text.lower()
+    assert looked["From"] == read(make(request))["From"]  # type: ignore[operator]
+    assert max(map(len, copy.split(b"\r\n"))) <= 998
+
+
+def test_a_saved_copy_is_the_mail_as_it_came_with_its_references_starred(ready: Flask) -> None:
+    request = ask()
+    raw = reply(request, "Hm: \N{SNOWMAN}").replace("\N{SNOWMAN}".encode(), b"\xff\xfe")
+    copy = reply_log.saved_copy(reply_log.get(hand_in(raw).id))
+    assert len(copy) == len(raw)
+    differs = [(old, new) for old, new in zip(raw, copy, strict=True) if old != new]
+    assert {new for _, new in differs} == {ord("*")}
+    assert b"FM-" + b"*" * 26 in copy
+
+
+def test_a_saved_copy_that_was_decoded_says_how_its_body_was_coded(ready: Flask) -> None:
+    copy = read(reply_log.saved_copy(reply_log.get(hand_in(in_base64(ask())).id)))
+    assert copy["X-Original-Content-Transfer-Encoding"] == "base64"
+    assert copy.get_content_type() == "text/plain"
+    assert copy.get_content().splitlines()[0] == "Hm"
+
+
+def test_without_a_copy_there_is_nothing_to_save(ready: Flask) -> None:
+    row = hand_in(reply(ask()))
+    reply_log.remove_old_copies(now=NOW + timedelta(days=31))
+    assert reply_log.saved_copy(reply_log.get(row.id)) == b""
+    assert reply_log.missing(reply_log.get(row.id)) == ""
+
+
+@pytest.mark.parametrize(
+    ("kept", "whole", "said"),
+    [
+        (64 << 10, 10 << 20, "the first 64 KB of 10 MB: attachments are cut off"),
+        (1 << 20, 3 << 19, "the first 1 MB of 1.5 MB: attachments are cut off"),
+        (300, 5000, "the first 1 KB of 4 KB: attachments are cut off"),
+    ],
+)
+def test_a_partial_copy_says_what_is_missing(
+    kept: int, whole: int, said: str, ready: Flask
+) -> None:
+    raw = reply(None)
+    row = hand_in(raw + b"x" * (kept - len(raw)), partial=True)
+    with transaction():
+        db.session.get_one(Reply, row.id).size_bytes = whole
+    assert reply_log.missing(reply_log.get(row.id)) == said
+
+
+def test_a_whole_copy_lacks_nothing(ready: Flask) -> None:
+    assert reply_log.missing(reply_log.get(hand_in(reply(None)).id)) == ""
 
 
 def test_a_reply_shows_no_open_reference_of_another_request(ready: Flask) -> None:

@@ -62,9 +62,7 @@ class Interruptible(Dovecot):
 
     @contextmanager
     def down(self) -> Iterator[None]:
-        assert self._process is not None
-        self._process.terminate()
-        self._process.wait(10)
+        self.pause()
         try:
             yield
         finally:

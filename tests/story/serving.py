@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -110,7 +110,11 @@ class Gunicorn:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                 )
-        wait_for(lambda: self.owner() in self.names(), seconds=START_SECONDS, what="a worker owns")
+        try:
+            wait_for(self._is_owned, seconds=START_SECONDS, what="a worker owns")
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -119,11 +123,20 @@ class Gunicorn:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ask master and workers to end, and wait until they have."""
         if self.master.poll() is None:
             self.master.send_signal(signal.SIGTERM)
             self.master.wait(30)
         with self._app.app_context():
             db.engine.dispose()
+
+    def _is_owned(self) -> bool:
+        with suppress(TimeoutError):  # a busy machine takes its time to start four workers
+            return self.owner() in self.names()
+        return False
 
     @contextmanager
     def rows(self) -> Iterator[None]:

@@ -183,10 +183,10 @@ def test_a_copy_that_is_gone_says_so(filled: Flask, ada: Visitor) -> None:
 def test_a_copy_that_no_key_opens_says_so_when_explained(filled: Flask, ada: Visitor) -> None:
     from cryptography.fernet import Fernet
 
-    from flexmail import crypto
+    from flexmail.crypto import key_store
 
-    filled.config["ENCRYPTION_KEYS"] = Fernet.generate_key().decode()
-    crypto.init_app(filled)
+    with filled.app_context():
+        key_store().replace([Fernet.generate_key().decode()])
     answer = ada.post("/replies/1/explain")
     assert answer.status_code == 409
     assert "None of the encryption keys opens" in answer.text

@@ -50,10 +50,10 @@ def test_a_reply_is_shown_as_text_without_an_open_reference(filled: Flask, ada: 
 def test_a_reply_that_no_key_opens_says_so(filled: Flask, ada: Visitor) -> None:
     from cryptography.fernet import Fernet
 
-    from flexmail import crypto
+    from flexmail.crypto import key_store
 
-    filled.config["ENCRYPTION_KEYS"] = Fernet.generate_key().decode()
-    crypto.init_app(filled)
+    with filled.app_context():
+        key_store().replace([Fernet.generate_key().decode()])
     answer = ada.get("/replies/1")
     assert answer.status_code == 200
     assert "None of the encryption keys opens" in answer.text
@@ -152,8 +152,8 @@ def test_ready_means_database_jobs_and_mail(filled: Flask, ada: Visitor) -> None
             channels.finished("replies", {"at": now.isoformat(), "left": 0})
     answer = ada.client.get("/readyz")
     assert answer.status_code == 200
-    parts = {"database": "ok", "jobs": "ok", "replies": "ok", "outbox": "ok"}
-    assert answer.get_json() == {"ready": True, **parts}
+    parts = ("database", "jobs", "replies", "outbox", "installation")
+    assert answer.get_json() == {"ready": True, **dict.fromkeys(parts, "ok")}
 
 
 def test_a_pause_that_a_save_has_ended_is_not_shown(filled: Flask, ada: Visitor) -> None:

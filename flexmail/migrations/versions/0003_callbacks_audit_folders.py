@@ -25,6 +25,8 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("mark", sa.String(length=64), nullable=False),
         sa.Column("sealed_webhook_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("sealed_audit_end", sa.LargeBinary(), nullable=True),
+        sa.Column("approval_ids_from", sa.Integer(), nullable=False),
         sa.Column("claimed_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
     )
@@ -84,3 +86,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
     op.create_index(op.f("ix_audit_action"), "audit", ["action"])
+    if op.get_bind().dialect.name == "sqlite":
+        for change in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER audit_no_{change.lower()} BEFORE {change} ON audit BEGIN"
+                " SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+            )

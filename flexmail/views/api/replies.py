@@ -45,6 +45,7 @@ class ReplySchema(Schema):
     raw_partial = fields.Boolean(
         required=True, metadata={"description": "Whether only its first part was fetched."}
     )
+    restored_at = moment("When it was put back into the folder.", nullable=True)
 
 
 @resource.route("/replies", methods=["GET"])

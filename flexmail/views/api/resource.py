@@ -14,7 +14,7 @@ import flask_smorest
 from flask import Response, g, request
 from marshmallow import RAISE, Schema, fields, validate
 
-from flexmail.services import tokens
+from flexmail.services import audit, tokens
 from flexmail.services.paging import MAX_LIMIT
 from flexmail.views.api import problems
 from flexmail.views.api.body import StrictParser
@@ -139,6 +139,7 @@ def _refuse_without(scope: str) -> Response | None:
         detail = f"This token does not have the scope {scope}."
         return problems.problem(403, detail, headers={"WWW-Authenticate": challenge})
     g.api_token_id = token.id
+    audit.act_as(f"token {token.id} ({token.name})", "api")
     return None
 
 

@@ -91,6 +91,13 @@ class OpenApprovalsSchema(Schema):
     pending = fields.Integer(required=True)
 
 
+class InstallationSchema(Schema):
+    """Whether this flexmail may read and send, or the database belongs to another one."""
+
+    ours = fields.Boolean(required=True)
+    reason = fields.String(required=True, metadata={"description": "Why not, and what to do."})
+
+
 class StatusSchema(Schema):
     """The state of every part."""
 
@@ -98,6 +105,7 @@ class StatusSchema(Schema):
     outbox = fields.Nested(OutboxSchema, required=True)
     callbacks = fields.Nested(CallbacksSchema, required=True)
     approvals = fields.Nested(OpenApprovalsSchema, required=True)
+    installation = fields.Nested(InstallationSchema, required=True)
     warnings = fields.List(
         fields.String(), required=True, metadata={"description": "What an admin should mend."}
     )
