@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -21,9 +22,9 @@ from flexmail.mail.desk import Enquiry, Told
 from flexmail.mail.reference import find_keys
 from flexmail.services import apart, notifications
 from flexmail.services.apart import Apart
-from flexmail.services.receiving import Understood, sealed_copy, understand
 from flexmail.services.reply_run import Run
 from flexmail.services.tries import MAX_TRIES
+from flexmail.services.understood import Understood, sealed_copy, understand
 from flexmail.transport.imap import Fetched
 
 log = logging.getLogger(__name__)
@@ -130,13 +131,21 @@ class _Reading:
         if not self._seemed_right(mail, told):
             return None
         looked = told.looked
-        return Understood(mail.raw, mail.partial, looked.parsed, looked.found, told.reading, sealed)
+        return Understood(
+            mail.raw,
+            mail.partial,
+            looked.parsed,
+            looked.found,
+            told.reading,
+            sealed,
+            mail.text_behind,
+        )
 
     def _read_again(self, desk: Apart, mail: Fetched) -> Understood:
+        settings = self._run.settings
         try:
-            return understand(
-                mail.raw, partial=mail.partial, settings=self._run.settings, desk=desk
-            )
+            understood = understand(mail.raw, partial=mail.partial, settings=settings, desk=desk)
+            return replace(understood, text_behind=mail.text_behind)
         finally:
             db.session.rollback()
 
