@@ -24,6 +24,7 @@ class Mailboxes:
         self._name = name
         self._copies = 0
         with dovecot.client(name) as client:
+            client.select_folder("INBOX")  # it is made at the first look
             for raw in mails:
                 client.append("INBOX", raw)
 
