@@ -13,7 +13,8 @@ from flask import Flask
 from sqlalchemy import inspect, text
 
 from flexmail import create_app
-from flexmail.db import HEAD, MIGRATIONS, Base, db
+from flexmail.db import Base, db
+from flexmail.schema import HEAD, MIGRATIONS
 
 
 def revisions() -> list[str]:
