@@ -16,9 +16,10 @@ from flexmail.errors import ReadingFailed
 from flexmail.models import Reply
 from flexmail.services import bindings, withdrawals
 from flexmail.services.bindings import Bindings
-from flexmail.services.receiving import Understood, receive, sealed_copy
+from flexmail.services.receiving import receive
 from flexmail.services.reply_run import Run
 from flexmail.services.tries import MAX_TRIES
+from flexmail.services.understood import Understood, sealed_copy
 from flexmail.transport.imap import Fetched
 
 log = logging.getLogger(__name__)

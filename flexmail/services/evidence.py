@@ -19,7 +19,7 @@ from flexmail.mail.reference import MAX_FOUND, digest, find_message_ids
 from flexmail.models import ApprovalReference, Reply
 from flexmail.services.bindings import earlier_than
 from flexmail.services.in_force import InForce
-from flexmail.services.receiving import Understood
+from flexmail.services.understood import Understood
 
 NOT_REACHED = "Not reached: no reference leads to one request."
 

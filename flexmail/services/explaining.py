@@ -28,9 +28,10 @@ from flexmail.services.evidence import Facts, Found, Leads, leads_of, same_bytes
 from flexmail.services.explanation import Answer, Bound, Explanation, Rule
 from flexmail.services.in_force import InForce
 from flexmail.services.inbox import raw_of
-from flexmail.services.receiving import Understood, receive, understand
+from flexmail.services.receiving import receive
 from flexmail.services.reply_run import MAX_BYTES
 from flexmail.services.tries import MAX_TRIES
+from flexmail.services.understood import Understood, understand
 
 __all__ = ["Explanation", "explain", "explain_kept"]
 

@@ -1,77 +1,27 @@
 """What becomes of one mail from the reply folder: exactly one outcome, and perhaps a decision.
 
-`understand` reads the bytes and touches nothing; `receive` judges inside the caller's write
-transaction: cheap and safe questions first, then whose reference, who wrote, what it says.
+`receive` judges what was understood inside the caller's write transaction: cheap and safe questions
+first, then whose reference, who wrote, what it says.
 """
 
 from __future__ import annotations
 
-import zlib
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from flexmail.crypto import key_ring
 from flexmail.mail.address import normalise
 from flexmail.mail.authenticate import authenticate
-from flexmail.mail.desk import Desk, Found, Reader
-from flexmail.mail.parse import Parsed
-from flexmail.mail.reference import MAX_FOUND, digest, find_message_ids, mask
-from flexmail.mail.reply import Reading
+from flexmail.mail.reference import MAX_FOUND, digest, mask
 from flexmail.models import ApprovalReference, Reply
-from flexmail.services import answers, approvals, bindings, bounces, notifications
+from flexmail.services import answers, approvals, bindings, bounces
 from flexmail.services.answers import Outcome
 from flexmail.services.approvals import Verdict
 from flexmail.services.bindings import Bindings
 from flexmail.services.in_force import InForce
+from flexmail.services.understood import Understood, sealed_copy
 
 Shown = dict[str, Any]
 _DECIDED = {"approve": "approved", "reject": "rejected"}
-
-
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """What the bytes of a mail say, before anybody believes it; without its texts."""
-
-    raw: bytes = field(repr=False)
-    partial: bool
-    parsed: Parsed
-    found: tuple[Found, ...]
-    reading: Reading
-    sealed: bytes = field(default=b"", repr=False)
-    """Its copy, where it was sealed already; see `sealed_copy`."""
-
-    @property
-    def references(self) -> frozenset[str]:
-        """Return every reference that stands anywhere in the mail's texts."""
-        return frozenset(found.reference for found in self.found)
-
-    @property
-    def threads(self) -> tuple[str, ...]:
-        """Return the Message-IDs that the mail answers, or says it does."""
-        return find_message_ids((*self.parsed.in_reply_to, *self.parsed.references))
-
-    @property
-    def digests(self) -> set[str]:
-        """Return by what its references and Message-IDs are looked up."""
-        return set(map(digest, (*self.references, *self.threads)))
-
-
-def understand(
-    raw: bytes, *, partial: bool, settings: InForce, desk: Reader | None = None
-) -> Understood:
-    """Parse and read a mail; nothing is locked while it lasts, nothing is written.
-
-    What we had sent is looked up in between; the caller ends the read transaction of that.
-
-    Args:
-        desk: who touches the bytes; without one that is this very process.
-    """
-    desk = desk or Desk()
-    looked = desk.look(raw, partial=partial)
-    parsed = looked.parsed
-    reading = desk.read(settings.words, notifications.sent_for(looked.keys))
-    return Understood(raw, partial, parsed, looked.found, reading)
 
 
 def receive(
@@ -102,11 +52,6 @@ def receive(
     row.raw_partial, row.sealed_raw = mail.partial, mail.sealed or sealed_copy(mail.raw)
     answers.queue(outcome, to_message_id=mail.parsed.message_id, now=now)
     return outcome
-
-
-def sealed_copy(raw: bytes) -> bytes:
-    """Return what is kept to be shown, put back or processed again later."""
-    return key_ring().seal(zlib.compress(raw))
 
 
 def _judge(

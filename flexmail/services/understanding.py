@@ -21,9 +21,9 @@ from flexmail.mail.desk import Enquiry, Told
 from flexmail.mail.reference import find_keys
 from flexmail.services import apart, notifications
 from flexmail.services.apart import Apart
-from flexmail.services.receiving import Understood, sealed_copy, understand
 from flexmail.services.reply_run import Run
 from flexmail.services.tries import MAX_TRIES
+from flexmail.services.understood import Understood, sealed_copy, understand
 from flexmail.transport.imap import Fetched
 
 log = logging.getLogger(__name__)

@@ -30,8 +30,9 @@ from flexmail.services import (
 )
 from flexmail.services.apart import Apart
 from flexmail.services.in_force import InForce
-from flexmail.services.receiving import Understood, receive, understand
+from flexmail.services.receiving import receive
 from flexmail.services.reply_run import LEASE
+from flexmail.services.understood import Understood, understand
 from flexmail.transport.imap import ImapAccount, open_folder
 
 log = logging.getLogger(__name__)

@@ -29,7 +29,8 @@ from flexmail.forms import values_from
 from flexmail.models import OutboxMail, Reply, ReplyFolder
 from flexmail.services import approval_requests, reply_folders, settings
 from flexmail.services.approval_requests import NewApproval
-from flexmail.services.receiving import receive, understand
+from flexmail.services.receiving import receive
+from flexmail.services.understood import understand
 from tests.conftest import NOW
 
 ADA, BOB, CHARLIE = "ada@corp.test", "bob@corp.test", "charlie@evil.test"

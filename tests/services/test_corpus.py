@@ -30,7 +30,8 @@ from flexmail.db import db, transaction
 from flexmail.models import OutboxMail, Reply
 from flexmail.services import accounts, settings
 from flexmail.services.in_force import InForce
-from flexmail.services.receiving import receive, understand
+from flexmail.services.receiving import receive
+from flexmail.services.understood import understand
 from tests.conftest import NOW
 from tests.services.stage import ADA, Asked, ask, set_up
 

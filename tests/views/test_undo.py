@@ -17,7 +17,7 @@ from flexmail.demo.mailserver import MailServer
 from flexmail.models import Reply
 from flexmail.services import inbox, leases, reply_log, undo
 from flexmail.services.apart import Apart
-from flexmail.services.receiving import sealed_copy
+from flexmail.services.understood import sealed_copy
 from tests.conftest import Cast
 from tests.services import stage
 from tests.views.filled import fill_database

@@ -1,0 +1,64 @@
+"""What the bytes of a mail say, before anybody believes it: read, and nothing touched."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+
+from flexmail.crypto import key_ring
+from flexmail.mail.desk import Desk, Found, Reader
+from flexmail.mail.parse import Parsed
+from flexmail.mail.reference import digest, find_message_ids
+from flexmail.mail.reply import Reading
+from flexmail.services import notifications
+from flexmail.services.in_force import InForce
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What the bytes of a mail say, before anybody believes it; without its texts."""
+
+    raw: bytes = field(repr=False)
+    partial: bool
+    parsed: Parsed
+    found: tuple[Found, ...]
+    reading: Reading
+    sealed: bytes = field(default=b"", repr=False)
+    """Its copy, where it was sealed already; see `sealed_copy`."""
+
+    @property
+    def references(self) -> frozenset[str]:
+        """Return every reference that stands anywhere in the mail's texts."""
+        return frozenset(found.reference for found in self.found)
+
+    @property
+    def threads(self) -> tuple[str, ...]:
+        """Return the Message-IDs that the mail answers, or says it does."""
+        return find_message_ids((*self.parsed.in_reply_to, *self.parsed.references))
+
+    @property
+    def digests(self) -> set[str]:
+        """Return by what its references and Message-IDs are looked up."""
+        return set(map(digest, (*self.references, *self.threads)))
+
+
+def understand(
+    raw: bytes, *, partial: bool, settings: InForce, desk: Reader | None = None
+) -> Understood:
+    """Parse and read a mail; nothing is locked while it lasts, nothing is written.
+
+    What we had sent is looked up in between; the caller ends the read transaction of that.
+
+    Args:
+        desk: who touches the bytes; without one that is this very process.
+    """
+    desk = desk or Desk()
+    looked = desk.look(raw, partial=partial)
+    parsed = looked.parsed
+    reading = desk.read(settings.words, notifications.sent_for(looked.keys))
+    return Understood(raw, partial, parsed, looked.found, reading)
+
+
+def sealed_copy(raw: bytes) -> bytes:
+    """Return what is kept to be shown, put back or processed again later."""
+    return key_ring().seal(zlib.compress(raw))
