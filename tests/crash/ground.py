@@ -185,7 +185,7 @@ def digest_of(raw: bytes) -> str:
 
 
 @contextmanager
-def ground(folder: Path) -> Iterator[Ground]:
+def ground(folder: Path, **more: object) -> Iterator[Ground]:
     """Start servers and proxies; settings lead through the proxies, encrypted."""
     os.environ["FLEXMAIL_INSTANCE_PATH"] = str(folder / "instance")
     app = create_app({"TESTING": True})
@@ -204,7 +204,7 @@ def ground(folder: Path) -> Iterator[Ground]:
         stack.enter_context(app.app_context())
         now = datetime.now(UTC)
         accounts.add(BOB, role="approver", name="Bob", now=now)
-        settings.save(stage.fill_in(**connection(imap, smtp, dovecot.ca_pem)))
+        settings.save(stage.fill_in(**connection(imap, smtp, dovecot.ca_pem), **more))
         where = Ground(app, folder / "instance", dovecot, exim, imap, smtp, dovecot.client(OURS))
         yield where
         with suppress(IMAPClientError, OSError):
