@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -108,7 +109,16 @@ class OutboxMail(Base):
     """
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("ix_outbox_due", "state", "retry_at"),)
+    __table_args__ = (
+        Index("ix_outbox_due", "state", "retry_at"),
+        Index("ix_outbox_state_id", "state", "id"),
+        Index(
+            "ix_outbox_in_clear",
+            "kind",
+            sqlite_where=text("encrypted IS 0"),
+            postgresql_where=text("encrypted IS false"),
+        ),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(40))
     recipient: Mapped[str] = mapped_column(String(254), index=True)

@@ -72,6 +72,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("webhook_id", name=op.f("uq_callbacks_webhook_id")),
     )
     op.create_index("ix_callbacks_due", "callbacks", ["state", "retry_at"])
+    op.create_index("ix_callbacks_state_id", "callbacks", ["state", "id"])
     op.create_index(op.f("ix_callbacks_approval_id"), "callbacks", ["approval_id"])
     op.create_table(
         "audit",
@@ -86,6 +87,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
     op.create_index(op.f("ix_audit_action"), "audit", ["action"])
+    op.create_index("ix_approvals_status_id", "approvals", ["status", "id"])
+    op.create_index("ix_outbox_state_id", "outbox", ["state", "id"])
+    op.create_index(
+        "ix_outbox_in_clear",
+        "outbox",
+        ["kind"],
+        sqlite_where=sa.text("encrypted IS 0"),
+        postgresql_where=sa.text("encrypted IS false"),
+    )
     if op.get_bind().dialect.name == "sqlite":
         for change in ("UPDATE", "DELETE"):
             op.execute(
