@@ -8,12 +8,13 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import Connection, create_engine, insert, inspect, text
 
 from flexmail import create_app
 from flexmail.db import HEAD, MIGRATIONS, Base, db, migrate, upgrade_file
@@ -64,24 +65,25 @@ def make_old(path: Path, revision: str) -> None:
     engine.dispose()
 
 
-def fill(connection: sqlite3.Connection, table: str, **given: object) -> None:
+def fill(connection: Connection, name: str, **given: object) -> None:
     """Put a row into a table as it is; what is not given and must be there is a number."""
-    columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
-    row = {name: 1 for _, name, _, needed, *_ in columns if needed} | given
-    names, marks = ", ".join(row), ", ".join("?" * len(row))
-    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(row.values()))
+    found = inspect(connection).get_columns(name)
+    row = {each["name"]: 1 for each in found if not each["nullable"]} | given
+    connection.execute(insert(sa.table(name, *(sa.column(each) for each in row))), row)
 
 
 def test_an_upgrade_keeps_what_hangs_together(context: Flask, tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     make_old(path, "0002")
-    with closing(sqlite3.connect(path)) as old, old:
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as old:
         fill(old, "users", id=3)
         fill(old, "approvals", id=5)
         fill(old, "approval_references", id=7, approval_id=5, user_id=3)
         fill(old, "outbox", id=9, approval_id=5, sealed_content=b"request", state="queued")
         fill(old, "outbox", id=11, sealed_content=b"invitation", message_id_digest="other")
         fill(old, "replies", id=13, approval_id=5)
+    engine.dispose()
     upgrade_file(path)
     with closing(sqlite3.connect(path)) as new:
         assert new.execute("PRAGMA foreign_key_check").fetchall() == []

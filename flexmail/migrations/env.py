@@ -2,13 +2,14 @@
 
 from alembic import context
 from flask import current_app
+from sqlalchemy import Connection
 
 database = current_app.extensions["migrate"].db
 
 engine = context.config.attributes.get("engine") or database.engine
 
 
-def upgrade(connection):
+def upgrade(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=database.metadata,
@@ -18,7 +19,7 @@ def upgrade(connection):
         context.run_migrations()
 
 
-def upgrade_sqlite(connection):
+def upgrade_sqlite(connection: Connection) -> None:
     """Upgrade while tables may be made anew under the rows that refer to them; check at the end."""
     cursor = connection.connection.cursor()
     cursor.execute("PRAGMA foreign_keys=OFF")  # heard outside a transaction only
