@@ -18,7 +18,7 @@ from typing import Any
 from flask import Flask
 from imapclient.exceptions import IMAPClientError
 from sqlalchemy import select, update
-from sqlalchemy.orm import undefer
+from sqlalchemy.orm import joinedload
 
 from flexmail import create_app
 from flexmail.db import db, transaction
@@ -128,7 +128,7 @@ class Ground:
         wanted = NewApproval(title="Deploy billing 4.2", approvers=(BOB,))
         approval_id = approval_requests.request(wanted, now=now).id
         found = select(OutboxMail).where(OutboxMail.approval_id == approval_id)
-        mail = db.session.scalars(found.options(undefer(OutboxMail.sealed_content))).one()
+        mail = db.session.scalars(found.options(joinedload(OutboxMail.content))).one()
         asked, outbox_id = question_of(stage.opened(mail), approval_id), mail.id
         db.session.rollback()
         answer = stage.reply(asked, f"{word} as discussed", sender=f"Bob <{BOB}>")

@@ -26,9 +26,10 @@ PLAIN = b"what was sealed"
 
 def fill_every_table() -> int:
     """Put a row into each table with sealed columns; return how many values were sealed."""
+    outbox = Base.metadata.tables["outbox"]  # whose contents have a table of their own
     values = 0
     with transaction():
-        for table, columns in keys.sealed_columns():
+        for table, columns in [(outbox, []), *keys.sealed_columns()]:
             row: dict[str, object] = {"id": 7} | {
                 column.name: sample(column.type)
                 for column in table.columns
