@@ -1,7 +1,7 @@
 """Programs and libraries that empty a mailbox as well; none of them decides anything.
 
-Each takes a Dovecot, a user and the number of mails, empties that user's inbox, and returns the
-seconds it took. `available` leaves out what is not installed.
+Each takes a Dovecot and a user, empties that user's inbox, and returns the seconds it took.
+`available` leaves out what is not installed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from imapclient import IMAPClient
 from bench.measuring import seconds
 from bench.servers import PASSWORD, Dovecot, exists
 
-Peer = Callable[[Dovecot, str, int], float]
+Peer = Callable[[Dovecot, str], float]
 
 LIMIT_SECONDS = 300.0
 _PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -47,7 +47,7 @@ def _context(dovecot: Dovecot) -> ssl.SSLContext:
     return ssl.create_default_context(cadata=dovecot.ca_pem)
 
 
-def _imap_tools(dovecot: Dovecot, user: str, _count: int, *, bulk: bool) -> float:
+def _imap_tools(dovecot: Dovecot, user: str, *, bulk: bool) -> float:
     from imap_tools import MailBoxStartTls
 
     def drain() -> None:
@@ -58,7 +58,7 @@ def _imap_tools(dovecot: Dovecot, user: str, _count: int, *, bulk: bool) -> floa
     return seconds(drain)
 
 
-def _imapclient(dovecot: Dovecot, user: str, _count: int, *, singly: bool) -> float:
+def _imapclient(dovecot: Dovecot, user: str, *, singly: bool) -> float:
     def drain() -> None:
         with IMAPClient(dovecot.host, dovecot.imap_port, ssl=False) as client:
             client.starttls(_context(dovecot))
@@ -95,7 +95,7 @@ print(time.perf_counter() - began)
 """
 
 
-def _django_mailbox(dovecot: Dovecot, user: str, _count: int) -> float:
+def _django_mailbox(dovecot: Dovecot, user: str) -> float:
     uri = f"imap+tls://{user}:{PASSWORD}@{dovecot.host}:{dovecot.imap_port}"
     with _folder() as folder:
         command = [sys.executable, "-W", "ignore", "-c", _DJANGO, uri, str(folder / "rows.db")]
@@ -111,7 +111,7 @@ poll {host} service {port} proto IMAP user "{user}" password "{password}"
 """
 
 
-def _fetchmail(dovecot: Dovecot, user: str, _count: int) -> float:
+def _fetchmail(dovecot: Dovecot, user: str) -> float:
     with _folder() as folder:
         _write(folder / "rc", dovecot, user, _FETCHMAIL)
         files = ["--fetchmailrc", str(folder / "rc"), "--pidfile", str(folder / "pid")]
@@ -143,7 +143,7 @@ SyncState {folder}/state-
 """
 
 
-def _mbsync(dovecot: Dovecot, user: str, _count: int) -> float:
+def _mbsync(dovecot: Dovecot, user: str) -> float:
     """Pull all mail, remove it here, and let the second run remove it there."""
     with _folder() as folder:
         (folder / "near").mkdir()
@@ -180,7 +180,7 @@ _MAIL_ROOM = """
 """
 
 
-def _mail_room(dovecot: Dovecot, user: str, _count: int) -> float:
+def _mail_room(dovecot: Dovecot, user: str) -> float:
     """Start the service, which then waits for more mail, and stop it once the folder is empty."""
     with _folder() as folder:
         _write(folder / "config", dovecot, user, _MAIL_ROOM)
@@ -240,19 +240,19 @@ def _run(command: list[str], folder: Path) -> str:
 _PEERS: dict[str, tuple[str, Peer]] = {
     "imap_tools fetch, delete": (
         "imap_tools",
-        lambda dovecot, user, count: _imap_tools(dovecot, user, count, bulk=False),
+        lambda dovecot, user: _imap_tools(dovecot, user, bulk=False),
     ),
     "imap_tools fetch(bulk=True), delete": (
         "imap_tools",
-        lambda dovecot, user, count: _imap_tools(dovecot, user, count, bulk=True),
+        lambda dovecot, user: _imap_tools(dovecot, user, bulk=True),
     ),
     "IMAPClient one by one": (
         "imapclient",
-        lambda dovecot, user, count: _imapclient(dovecot, user, count, singly=True),
+        lambda dovecot, user: _imapclient(dovecot, user, singly=True),
     ),
     "IMAPClient all at once": (
         "imapclient",
-        lambda dovecot, user, count: _imapclient(dovecot, user, count, singly=False),
+        lambda dovecot, user: _imapclient(dovecot, user, singly=False),
     ),
     "django-mailbox": ("django_mailbox", _django_mailbox),
     "fetchmail": ("fetchmail", _fetchmail),

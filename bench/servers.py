@@ -11,11 +11,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from imapclient import IMAPClient
-
 from tests.servers import PASSWORD, Dovecot, Exim, program
 
-__all__ = ["PASSWORD", "Dovecot", "Exim", "Mailboxes", "empty", "exists", "program"]
+__all__ = ["PASSWORD", "Dovecot", "Exim", "Mailboxes", "exists", "program"]
 
 
 class Mailboxes:
@@ -26,6 +24,7 @@ class Mailboxes:
         self._name = name
         self._copies = 0
         with dovecot.client(name) as client:
+            client.select_folder("INBOX")  # it is made at the first look
             for raw in mails:
                 client.append("INBOX", raw)
 
@@ -52,10 +51,3 @@ def exists(dovecot: Dovecot, user: str) -> int:
     """Return how many mails are in the inbox of a user."""
     with dovecot.client(user) as client:
         return int(client.select_folder("INBOX", readonly=True)[b"EXISTS"])
-
-
-def empty(client: IMAPClient) -> None:
-    """Remove all mail from the folder that is open."""
-    if client.search("ALL"):
-        client.delete_messages("1:*")
-        client.expunge()

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
 from bench.__main__ import load, names
+from bench.benches import drain
 from bench.measuring import Fact, Row, Size, interleave, show
+from tests.fixtures_servers import need
 
 
 def test_every_bench_has_a_title_and_measures() -> None:
@@ -44,3 +48,10 @@ def test_the_table_says_whether_all_goals_were_met() -> None:
 def test_a_size_chooses_its_numbers() -> None:
     assert Size("quick", 1).of(quick=3, full=9) == 3
     assert Size("full", 5).of(quick=3, full=9) == 9
+
+
+@pytest.mark.dovecot
+def test_the_drain_runs_at_its_smallest_size() -> None:
+    need("dovecot", "dovecot-imapd")
+    lines = list(drain.of_storage("mdbox", Size("quick", 1), with_peers=False))
+    assert [line.ratio is not None for line in lines if isinstance(line, Row)] == [True, True]

@@ -44,6 +44,12 @@ def bodies(message: Part, *, cut: bool) -> Bodies:
     return _bodies(message, message.leaves()[-1] if cut else None)
 
 
+def is_torn(message: Part) -> bool:
+    """Tell whether it is a text that was cut, where the fetch cut the mail."""
+    last = message.leaves()[-1]
+    return not _is_attachment(last) and last.get_content_maintype() in ("text", "multipart")
+
+
 def _bodies(part: Part, torn: Part | None) -> Bodies:
     if _is_attachment(part):
         return Bodies()

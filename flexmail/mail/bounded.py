@@ -16,6 +16,8 @@ from typing import Any, cast
 from flexmail.mail.charset import decode_text
 
 MAX_BYTES = 1 << 20
+HEAD_BYTES = 64 << 10
+"""So much is read of every mail, and more only where its text may not end in there."""
 MAX_HEADER_BYTES = 64 << 10
 MAX_HEADER_VALUE = 16 << 10
 MAX_PARAMETERS = 2 << 10

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
+from flexmail.mail.bounded import HEAD_BYTES
 from flexmail.mail.html import visible_text
 from flexmail.mail.ours import Sent
 from flexmail.mail.parse import Parsed, parse
@@ -105,7 +106,7 @@ class Desk:
     def look(self, raw: bytes, *, partial: bool) -> Looked:
         """Parse a mail, whole or (`partial`) its first bytes; its texts are kept for `read`."""
         self._parsed = None
-        parsed = parse(raw, partial=partial)
+        parsed = parse(raw, partial=partial, whole_text=len(raw) <= HEAD_BYTES)
         texts: dict[Place, str] = {
             "text": parsed.plain or "",
             "HTML": visible_text(parsed.html) if parsed.html else "",

@@ -7,7 +7,7 @@ never the author's text. RFC 2045, 2047, 3676, 5322.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.errors import (
     FirstHeaderLineIsContinuationDefect,
     MisplacedEnvelopeHeaderDefect,
@@ -16,7 +16,7 @@ from email.errors import (
 
 from flexmail.mail import automata
 from flexmail.mail.address import Mailbox, decode_words, sole_author
-from flexmail.mail.bodies import Bodies, bodies
+from flexmail.mail.bodies import Bodies, bodies, is_torn
 from flexmail.mail.bounded import (
     MAX_BYTES,
     MAX_HEADER_BYTES,
@@ -66,6 +66,8 @@ class Parsed:
     authentication_results: tuple[str, ...] = ()
     problem: str = ""
     text_missing: bool = False
+    torn: bool = False
+    """The last text goes on where the fetch ended."""
 
     @property
     def weak_sign(self) -> str:
@@ -73,13 +75,18 @@ class Parsed:
         return self.hint or (f"From: {self.robot}" if self.robot else "")
 
 
-def parse(raw: bytes, *, partial: bool = False) -> Parsed:
+def parse(raw: bytes, *, partial: bool = False, whole_text: bool = False) -> Parsed:
     """Read a mail, whole or (`partial`) its first bytes; bytes over the cap count as not fetched.
 
     `problem` says why the mail is malformed; then there is no text, unless only the From is wrong.
+
+    Args:
+        whole_text: where it was cut, no text is to be torn; one that is counts as missing.
     """
     try:
-        return _parse(raw[:MAX_BYTES], cut=partial or len(raw) > MAX_BYTES)
+        parsed = _parse(raw[:MAX_BYTES], cut=partial or len(raw) > MAX_BYTES)
+        torn = partial and whole_text and not parsed.problem and parsed.torn
+        return replace(parsed, text_missing=True) if torn else parsed
     except MemoryError:  # says nothing about the mail: with more, it may be read
         raise
     except Exception as error:  # hostile mail has made the standard parser raise nearly everything
@@ -134,6 +141,7 @@ def _facts(message: Part, *, problem: str, cut: bool, rest: str = "") -> Parsed:
         authentication_results=message.all("Authentication-Results"),
         problem=problem or _from_problem(from_values, author),
         text_missing=cut and not problem and not (texts.plain or texts.html or "").strip(),
+        torn=cut and not problem and is_torn(message),
     )
 
 

@@ -7,8 +7,8 @@ given back shows no open reference.
 
 from __future__ import annotations
 
-import hashlib
 import logging
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import update
@@ -29,7 +29,7 @@ from flexmail.services.explanation import Answer, Bound, Explanation, Rule
 from flexmail.services.in_force import InForce
 from flexmail.services.inbox import raw_of
 from flexmail.services.receiving import receive
-from flexmail.services.reply_run import MAX_BYTES
+from flexmail.services.reply_run import MAX_BYTES, identity_of, text_is_behind
 from flexmail.services.tries import MAX_TRIES
 from flexmail.services.understood import Understood, understand
 
@@ -67,13 +67,17 @@ def explain_kept(reply_id: int, *, now: datetime) -> Explanation:
     raw, partial = raw_of(reply), reply.raw_partial
     if not raw:
         raise Conflict(f"No copy of mail {reply_id} is kept any more: it cannot be explained.")
-    return _explain(raw, partial, aside=True, now=now)
+    behind = text_is_behind(reply)
+    return _explain(raw, partial, text_behind=behind, aside=True, now=now)
 
 
-def _explain(raw: bytes, partial: bool, *, aside: bool, now: datetime) -> Explanation:
+def _explain(
+    raw: bytes, partial: bool, *, text_behind: bool = False, aside: bool, now: datetime
+) -> Explanation:
     stored = settings.load()
     in_force, trusted = settings.in_force(stored), trust.of(stored)
     mail, trouble = _read(raw, partial, in_force)
+    mail = replace(mail, text_behind=text_behind)
     told: list[Explanation] = []
     try:
         with transaction():
@@ -110,8 +114,7 @@ def _read(raw: bytes, partial: bool, in_force: InForce) -> tuple[Understood, str
 def _row(raw: bytes, now: datetime) -> Reply:
     """Add a row like that of a mail which was just seen."""
     place = {"account": "", "folder": "", "uidvalidity": 0, "uid": 0}
-    sha256 = hashlib.sha256(raw).hexdigest()
-    row = Reply(**place, sha256=sha256, size_bytes=len(raw), tries=1, first_seen_at=now)
+    row = Reply(**place, sha256=identity_of(raw), size_bytes=len(raw), tries=1, first_seen_at=now)
     db.session.add(row)
     db.session.flush()
     return row

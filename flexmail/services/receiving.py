@@ -1,7 +1,7 @@
 """What becomes of one mail from the reply folder: exactly one outcome, and perhaps a decision.
 
-`receive` judges what was understood inside the caller's write transaction: cheap and safe questions
-first, then whose reference, who wrote, what it says.
+`receive` judges inside the caller's write transaction: cheap and safe questions first, then whose
+reference, who wrote, what it says.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _judge(
         return Outcome("malformed", parsed.problem)
     if parsed.author is None:
         return Outcome("malformed", "From does not name exactly one sender with one address.")
-    if parsed.text_missing:
+    if parsed.text_missing or mail.text_behind:
         return Outcome("too_large", "The text does not lie within the first MiB of the mail.")
     if row.sha256 in bound.seen:
         return Outcome("duplicate", "The very same mail was processed before.")

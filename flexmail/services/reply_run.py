@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, update
 
 from flexmail.db import db, transaction
 from flexmail.errors import OwnershipLost, Refused
+from flexmail.mail.bounded import HEAD_BYTES
 from flexmail.models import EmailSettings, Reply
 from flexmail.services import installation, leases, settings
 from flexmail.services.channels import explain
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 LEASE = "replies"
 MAX_BYTES = 1024 * 1024
+"""So much is read of a mail at the most; `HEAD_BYTES` where its texts end in there."""
 
 
 @dataclass(slots=True)
@@ -134,6 +136,16 @@ def delete(folder: Folder, run: Run, uids: Collection[int]) -> None:
         db.session.execute(marked.values(kept_by_server=True))
 
 
+def identity_of(raw: bytes) -> str:
+    """Return the hex digest that tells a mail from others: of what is read of every mail."""
+    return hashlib.sha256(raw[:HEAD_BYTES]).hexdigest()
+
+
 def sha256(mail: Fetched) -> str:
-    """Return the hex digest of what was fetched."""
-    return hashlib.sha256(mail.raw).hexdigest()
+    """Return the hex digest of a mail; see `identity_of`."""
+    return identity_of(mail.raw)
+
+
+def text_is_behind(row: Reply) -> bool:
+    """Tell whether a mail has text that its kept copy lacks, so that nobody decides on the rest."""
+    return row.raw_partial and row.outcome == "too_large"

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flexmail.db import db, transaction
 from flexmail.errors import OwnershipLost
+from flexmail.mail.bounded import HEAD_BYTES
 from flexmail.models import Reply
 from flexmail.services import folder_memory, folder_window, tries
 from flexmail.services.concluding import conclude
@@ -37,7 +38,9 @@ def take(folder: Folder, run: Run) -> None:
     window = folder_window.look(folder, run, memory)
     count = run.settings.email_reply_process_count
     wanted = window.open[:count]
-    fetched = folder.fetch(wanted, max_bytes=MAX_BYTES, refused=window.withheld)
+    fetched = folder.fetch(
+        wanted, max_bytes=MAX_BYTES, first_bytes=HEAD_BYTES, refused=window.withheld
+    )
     at_most = run.patience.step_seconds
     batches = folder_window.batches(fetched, window.tried, seconds=at_most)
     for number, batch in enumerate(batches):
@@ -67,7 +70,9 @@ def _delete_leftovers(
         new mail, against RFC 9051. They want an outcome like any new mail.
     """
     first = list(leftovers)[:count]
-    fetched = list(folder.fetch(first, max_bytes=MAX_BYTES)) if first else []
+    fetched = (
+        list(folder.fetch(first, max_bytes=MAX_BYTES, first_bytes=HEAD_BYTES)) if first else []
+    )
     same = [mail.uid for mail in fetched if sha256(mail) in leftovers[mail.uid]]
     if same:
         delete(folder, run, same)

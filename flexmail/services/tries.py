@@ -16,7 +16,7 @@ from flexmail.errors import OwnershipLost
 from flexmail.models import EmailSettings, Reply
 from flexmail.services import trust
 from flexmail.services.folder_memory import Memory
-from flexmail.services.reply_run import Run, sha256, stand_firm
+from flexmail.services.reply_run import Run, sha256, stand_firm, text_is_behind
 from flexmail.transport.imap import Fetched, Folder
 
 log = logging.getLogger(__name__)
@@ -52,17 +52,18 @@ def as_first_fetched(batch: list[Fetched]) -> list[Fetched]:
 
     What the fetch had cut off then is missing still, and they are judged by that.
     """
-    torn = select(Reply.sha256, Reply.size_bytes).where(
+    torn = select(Reply).where(
         Reply.sha256.in_([sha256(mail) for mail in batch]),
         Reply.restored_at.is_not(None),
         Reply.raw_partial,
     )
-    sizes = {row.sha256: row.size_bytes for row in db.session.execute(torn)}
+    known = {row.sha256: (row.size_bytes, text_is_behind(row)) for row in db.session.scalars(torn)}
     db.session.rollback()
-    return [
-        replace(mail, size=max(mail.size, sizes.get(sha256(mail), 0))) if sizes else mail
-        for mail in batch
-    ]
+    return [_as_it_was(mail, *known.get(sha256(mail), (0, False))) for mail in batch]
+
+
+def _as_it_was(mail: Fetched, size: int, text_behind: bool) -> Fetched:
+    return replace(mail, size=max(mail.size, size), text_behind=mail.text_behind or text_behind)
 
 
 def note_unreadable(folder: Folder, run: Run, uids: set[int]) -> None:

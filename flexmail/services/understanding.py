@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -130,13 +131,21 @@ class _Reading:
         if not self._seemed_right(mail, told):
             return None
         looked = told.looked
-        return Understood(mail.raw, mail.partial, looked.parsed, looked.found, told.reading, sealed)
+        return Understood(
+            mail.raw,
+            mail.partial,
+            looked.parsed,
+            looked.found,
+            told.reading,
+            sealed,
+            mail.text_behind,
+        )
 
     def _read_again(self, desk: Apart, mail: Fetched) -> Understood:
+        settings = self._run.settings
         try:
-            return understand(
-                mail.raw, partial=mail.partial, settings=self._run.settings, desk=desk
-            )
+            understood = understand(mail.raw, partial=mail.partial, settings=settings, desk=desk)
+            return replace(understood, text_behind=mail.text_behind)
         finally:
             db.session.rollback()
 

@@ -1,4 +1,4 @@
-"""What the bytes of a mail say, before anybody believes it: read, and nothing touched."""
+"""What the bytes of a mail say, read before anybody believes it; touches nothing."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class Understood:
     reading: Reading
     sealed: bytes = field(default=b"", repr=False)
     """Its copy, where it was sealed already; see `sealed_copy`."""
+    text_behind: bool = False
+    """There is text behind what was fetched."""
 
     @property
     def references(self) -> frozenset[str]:

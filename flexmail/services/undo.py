@@ -1,15 +1,14 @@
 """Undo: put a processed mail back into its folder, or judge its kept copy once more.
 
-Both go by the kept copy, and both lead through the same door as every other mail: what was decided
-stays decided. A mail is put back while no run reads the folder; the row says so once the server
-has it. A crash in between leaves a mail that counts as a duplicate, and may be put back again.
+Both lead through the same door as every other mail: what was decided stays decided. A mail is put
+back while no run reads the folder; a crash in between leaves one that counts as a duplicate.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import update
@@ -31,12 +30,11 @@ from flexmail.services import (
 from flexmail.services.apart import Apart
 from flexmail.services.in_force import InForce
 from flexmail.services.receiving import receive
-from flexmail.services.reply_run import LEASE
+from flexmail.services.reply_run import LEASE, text_is_behind
 from flexmail.services.understood import Understood, understand
 from flexmail.transport.imap import ImapAccount, open_folder
 
 log = logging.getLogger(__name__)
-
 RUN_SECONDS = 25.0
 
 _BUSY = "The reply folder is being read right now: try again in a moment."
@@ -110,7 +108,7 @@ def reprocess(reply_id: int, *, now: datetime) -> Reply:
     _refuse(means(reply).reprocess)
     before = reply.outcome, reply.processed_at
     in_force = settings.in_force(settings.load())
-    mail = _read(inbox.raw_of(reply), reply.raw_partial, in_force)
+    mail = _read(reply, in_force)
     try:
         with transaction():
             row = db.session.get_one(Reply, reply_id, with_for_update=True)
@@ -190,10 +188,12 @@ def _note_return(reply_id: int, moment: datetime) -> None:
     audit.record("mail_restored", f"reply {reply_id}")
 
 
-def _read(raw: bytes, partial: bool, in_force: InForce) -> Understood:
+def _read(reply: Reply, in_force: InForce) -> Understood:
+    raw, partial, behind = inbox.raw_of(reply), reply.raw_partial, text_is_behind(reply)
     try:
         with Apart() as desk:
-            return understand(raw, partial=partial, settings=in_force, desk=desk)
+            mail = understand(raw, partial=partial, settings=in_force, desk=desk)
+        return replace(mail, text_behind=behind)
     except ReadingFailed as error:
         raise Conflict(f"Nothing was changed: {error}") from error
     finally:

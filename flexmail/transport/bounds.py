@@ -1,7 +1,7 @@
 """imaplib within bounds: over a `Wire`, with caps on lines and literals, failures in words.
 
 imaplib reads whatever a server announces and keeps whatever it says; here a number over the cap is
-refused before a byte of it is read. What is read is parsed with IMAPClient's parser.
+refused before a byte of it is read. What it says is taken apart in `responses`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from imapclient.exceptions import ProtocolError
-from imapclient.response_parser import parse_response
-
 from flexmail.errors import MailServerError, ProtocolViolation, Refused, Unreachable
+from flexmail.transport.responses import PARSER_ERRORS
 from flexmail.transport.wire import Wire
 from flexmail.transport.words import in_words
 
@@ -24,17 +22,6 @@ MAX_LITERAL = (2 << 20) + (64 << 10)
 MAX_COMMAND = 16 << 20
 
 _RESPONSE_CODE = re.compile(r"\[([A-Z-]+)[ \]]", re.IGNORECASE)
-_PARSER_ERRORS = (
-    ProtocolError,
-    imaplib.IMAP4.abort,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
 
 
 class BoundedImap(imaplib.IMAP4):
@@ -142,7 +129,7 @@ def translated(wire: Wire, secrets: Iterable[str] = ()) -> Iterator[None]:
             hint="Give the IMAP User the right to delete mail in it.",
             temporary=False,
         ) from error
-    except _PARSER_ERRORS as error:
+    except PARSER_ERRORS as error:
         wire.close()
         raise ProtocolViolation(f"{wire.endpoint} does not answer as IMAP does.") from error
     except imaplib.IMAP4.error as error:
@@ -155,40 +142,3 @@ def response_code(text: str) -> str:
     """Return the code in brackets at the start of an answer (RFC 5530), or an empty text."""
     match = _RESPONSE_CODE.match(text)
     return match[1].upper() if match else ""
-
-
-def records(data: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
-    """Parse untagged responses one by one; imaplib hands a response with literals in pieces."""
-    pieces: list[Any] = []
-    for piece in data:
-        if piece is None:
-            continue
-        pieces.append(piece)
-        if isinstance(piece, bytes):
-            if any(pieces):
-                yield parse_response(pieces)
-            pieces = []
-
-
-def fetched_items(data: Iterable[Any]) -> Iterator[dict[bytes, Any]]:
-    """Yield the items of each FETCH response that names its UID; others are unsolicited."""
-    for record in records(data):
-        items = record[1]
-        named = {bytes(key).upper(): value for key, value in zip(*[iter(items)] * 2, strict=True)}
-        if isinstance(named.get(b"UID"), int) and named[b"UID"] > 0:
-            yield named
-
-
-def uid_sets(uids: Iterable[int], at_most: int = 200) -> Iterator[str]:
-    """Write UIDs as sequence sets (RFC 9051 9), ranges where they follow on, in short pieces."""
-    ranges: list[tuple[int, int]] = []
-    for uid in sorted(set(uids)):
-        if ranges and ranges[-1][1] == uid - 1:
-            ranges[-1] = (ranges[-1][0], uid)
-        else:
-            ranges.append((uid, uid))
-    for start in range(0, len(ranges), at_most):
-        yield ",".join(
-            f"{low}:{high}" if low < high else f"{low}"
-            for low, high in ranges[start : start + at_most]
-        )

@@ -14,9 +14,10 @@ from imaplib import Time2Internaldate
 from imapclient.imap_utf7 import encode
 
 from flexmail.errors import Refused, Unreachable
-from flexmail.transport.bounds import BoundedImap, uid_sets
+from flexmail.transport.bounds import BoundedImap
 from flexmail.transport.listing import Listed
 from flexmail.transport.reading import Fetched, Reader
+from flexmail.transport.responses import uid_sets
 
 __all__ = ["Fetched", "Folder", "Listed", "quoted", "quoted_folder"]
 

@@ -21,8 +21,9 @@ from flexmail.errors import (
     TlsFailed,
     Unreachable,
 )
-from flexmail.transport.bounds import BoundedImap, records, response_code, translated
+from flexmail.transport.bounds import BoundedImap, response_code, translated
 from flexmail.transport.folder import Folder, quoted, quoted_folder
+from flexmail.transport.responses import records
 from flexmail.transport.tls import Endpoint
 from flexmail.transport.wire import Wire
 from flexmail.transport.words import has_control, in_words

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from flexmail.errors import Refused
-from flexmail.transport.bounds import BoundedImap, fetched_items, uid_sets
+from flexmail.transport.bounds import BoundedImap
+from flexmail.transport.responses import fetched_items, readable_items, uid_sets
 
 HEADER_BYTES = 8 << 10
 
@@ -77,6 +78,16 @@ class Lister:
         if typ != "OK":  # one mail that cannot be shown hides no other
             return dict.fromkeys(self.uids_at([f"{first}:{last}"]).values(), b"") | shown
         return shown
+
+    def structures(self, uids: Collection[int]) -> dict[int, Any]:
+        """Return the structure of these mails as far as the server tells it, parsed, by UID."""
+        found: dict[int, Any] = {}
+        for uid_set in uid_sets(uids):
+            with self._answer():
+                _, data = self._imap.uid("FETCH", uid_set, "(UID BODYSTRUCTURE)")
+                for items in readable_items(data):
+                    found[items[b"UID"]] = items.get(b"BODYSTRUCTURE")
+        return found
 
     def position_of(self, uid: int, hint: int) -> int:
         """Return how many mails have this UID or a smaller one.

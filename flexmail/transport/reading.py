@@ -7,13 +7,15 @@ numbers, not UIDs. RFC 3501 and 9051, RFC 5530 (response codes).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 
 from flexmail.errors import Refused
-from flexmail.transport.bounds import BoundedImap, fetched_items, response_code, uid_sets
+from flexmail.transport.bounds import BoundedImap, response_code
 from flexmail.transport.listing import Listed, Lister, body_of
+from flexmail.transport.responses import fetched_items, uid_sets
+from flexmail.transport.structure import texts_in
 
 _MAX_BATCH = 8 << 20
 _OVERHEAD = 1 << 10
@@ -24,11 +26,15 @@ _GIVE_UP_AFTER = 5
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A mail as it was read; `size` is that of the whole mail."""
+    """A mail as it was read; `size` is that of the whole mail.
+
+    `text_behind` means that there is text behind what was read.
+    """
 
     uid: int
     raw: bytes = field(repr=False)
     size: int
+    text_behind: bool = False
 
     @property
     def partial(self) -> bool:
@@ -46,24 +52,31 @@ class Reader(Lister):
         self.unreadable: dict[int, str] = {}
 
     def fetch(
-        self, mails: Sequence[Listed | int], max_bytes: int = 1 << 20, refused: Collection[int] = ()
+        self,
+        mails: Sequence[Listed | int],
+        max_bytes: int = 1 << 20,
+        *,
+        first_bytes: int | None = None,
+        refused: Collection[int] = (),
     ) -> Iterator[Fetched]:
         """Yield the mails in the order given, at most `max_bytes` of each.
 
-        They are asked for in batches that grow with the speed of the line, so that a slow one
-        yields what it can in time. Mails that vanished are absent, those that the server refuses
-        `unreadable`; `refused` are UIDs that it did not hand over before when it did others.
+        Of one whose texts end in its `first_bytes` no more is read. They are asked for in batches
+        that grow with the speed of the line, so that a slow one yields what it can in time. Mails
+        that vanished are absent, those that the server refuses `unreadable`; `refused` are UIDs
+        that it did not hand over before when it did others.
 
         Raises:
             Refused: the server hands over nothing at all.
         """
-        sizes = {_uid(mail): min(_size(mail), max_bytes) + _OVERHEAD for mail in mails}
+        at_first = min(max_bytes, first_bytes or max_bytes)
+        sizes = {_uid(mail): min(_size(mail), at_first) + _OVERHEAD for mail in mails}
         waiting, budget, any_read = list(sizes), 1, False
         while waiting:
             batch = _next_batch(waiting, sizes, budget)
             waiting = waiting[len(batch) :]
             started = monotonic()
-            read = self._read_batch(batch, max_bytes)
+            read = self._read_on(self._read_batch(batch, at_first), max_bytes)
             any_read = any_read or bool(read)
             fresh = len(self.unreadable.keys() - refused)
             if not any_read and 0 < fresh >= min(_GIVE_UP_AFTER, len(sizes.keys() - refused)):
@@ -90,6 +103,28 @@ class Reader(Lister):
             read.update(self._read_singly(missing, batch, refusal, max_bytes))
         return [read[uid] for uid in batch if uid in read]
 
+    def _read_on(self, mails: list[Fetched], max_bytes: int) -> list[Fetched]:
+        """Return the mails, with more of those whose text may not end in what was read."""
+        cut = [mail for mail in mails if mail.partial and len(mail.raw) < max_bytes]
+        if not cut:
+            return mails
+        structures = self.structures([mail.uid for mail in cut])
+        told = {mail.uid: texts_in(structures.get(mail.uid), mail.raw) for mail in cut}
+        behind = {uid for uid, texts in told.items() if texts and texts.last_begins >= max_bytes}
+        longer = [
+            mail.uid
+            for mail in cut
+            if (texts := told[mail.uid]) is None
+            or (texts.end > len(mail.raw) and mail.uid not in behind)
+        ]
+        more = {mail.uid: mail for mail in self._read_batch(longer, max_bytes)} if longer else {}
+        gone = set(longer) - more.keys()
+        return [
+            replace(more.get(mail.uid, mail), text_behind=mail.uid in behind)
+            for mail in mails
+            if mail.uid not in gone
+        ]
+
     def _take(self, items: dict[bytes, Any], read: dict[int, Fetched], max_bytes: int) -> None:
         raw, uid = body_of(items), items[b"UID"]
         if raw is None:
@@ -98,8 +133,9 @@ class Reader(Lister):
         if stated and not raw:
             self.unreadable[uid] = "the server handed over an empty mail"
             return
-        # Stated sizes may be wrong (Exchange): a mail that ends before the limit is whole.
-        size = len(raw) if len(raw) < max_bytes else max(stated, len(raw))
+        # Stated sizes may be wrong (Exchange): a mail that ends before the limit is whole, and one
+        # that reaches it is not, unless it was said to end just there.
+        size = len(raw) if len(raw) < max_bytes else max(stated, len(raw) + (stated < len(raw)))
         read[uid] = Fetched(uid, raw[:max_bytes], size)
 
     def _read_singly(

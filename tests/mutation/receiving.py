@@ -30,9 +30,16 @@ RECEIVING = rows(
     ),
     (
         "its text lies in what was fetched",
-        "if parsed.text_missing:",
-        "if False:",
+        "if parsed.text_missing or",
+        "if False or",
         "test_a_mail_whose_text_lies_beyond_what_was_fetched_is_too_large",
+    ),
+    (
+        "no text lies behind what was fetched",
+        "or mail.text_behind:",
+        "or False:",
+        "tests/services/test_large_mail.py::"
+        "test_what_is_said_below_a_large_picture_is_not_passed_over",
     ),
     ("it was not processed before", "if row.sha256 in bound.seen:", "if False:", EACH),
     (

@@ -181,8 +181,14 @@ def test_a_mail_whose_text_lies_beyond_what_was_fetched_is_too_large(ready: Flas
 
 def test_a_long_mail_whose_text_comes_first_decides(ready: Flask) -> None:
     request = ask()
-    row = hand_in(reply(request, "Approve\r\n\r\n" + "> x\r\n" * 1000), partial=True)
+    row = hand_in(reply(request, "Approve\r\n\r\n" + "> x\r\n" * 20_000), partial=True)
     assert (row.outcome, row.raw_partial) == ("approved", True)
+
+
+def test_where_the_texts_were_said_to_end_one_that_is_torn_decides_nothing(ready: Flask) -> None:
+    request = ask()
+    row = hand_in(reply(request, "Approve\r\n\r\n" + "> x\r\n" * 1000), partial=True)
+    assert row.outcome == "too_large"
 
 
 @pytest.mark.parametrize(

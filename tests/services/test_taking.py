@@ -606,7 +606,7 @@ class Withholding(Meddled):
     """A server that lists the first mail and never hands it over."""
 
     def fetch(
-        self, mails: Sequence[Any], max_bytes: int = 1 << 20, refused: Collection[int] = ()
+        self, mails: Sequence[Any], max_bytes: int = 1 << 20, **_: object
     ) -> Iterator[Fetched]:
         uids = [getattr(mail, "uid", mail) for mail in mails]
         first = min(mail.uid for mail in self._folder.oldest(1))
@@ -691,7 +691,7 @@ class Vanishing(Meddled):
     """Another client empties the folder between list and fetch."""
 
     def fetch(
-        self, mails: Sequence[Any], max_bytes: int = 1 << 20, refused: Collection[int] = ()
+        self, mails: Sequence[Any], max_bytes: int = 1 << 20, **_: object
     ) -> Iterator[Fetched]:
         self._folder.delete([getattr(mail, "uid", mail) for mail in mails])
         return self._folder.fetch(mails, max_bytes=max_bytes)
