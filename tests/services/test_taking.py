@@ -27,6 +27,7 @@ from flexmail.services import (
     channels,
     delivery,
     inbox,
+    keys,
     leases,
     notifications,
     receiving,
@@ -461,6 +462,23 @@ def test_a_mail_is_read_apart_with_no_transaction_open(
     monkeypatch.setattr(TOLD, note)
     assert run().by_outcome == {"approved": 2}
     assert desks == [Apart, Apart]
+
+
+def test_keys_that_change_while_a_mail_is_read_leave_its_copy_readable(
+    ready: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = reply(ask())
+    server.deliver(APPROVALS, raw)
+    real = understanding.told_of
+
+    def meanwhile(desk: Apart, mail: Fetched) -> Told:
+        keys.rotate()
+        keys.drop_old()
+        return real(desk, mail)
+
+    monkeypatch.setattr(TOLD, meanwhile)
+    assert run().by_outcome == {"approved": 1}
+    assert raw_of(rows()[0]) == raw
 
 
 def test_a_reader_that_cannot_start_costs_no_mail_a_try(
