@@ -193,7 +193,7 @@ def expire_due(*, now: datetime) -> int:
 def _close(approval: Approval, status: str, now: datetime) -> None:
     """Make a status final; who was not asked yet is not asked any more, the program is told."""
     approval.status, approval.decided_at = status, now
-    withdrawals.withdraw(approval.id)
+    withdrawals.withdraw(approval.id, at_once=bool(approval.callback_url))
     if approval.callback_url:
         db.session.flush()
         callbacks.queue(approval, approval_shape(approval), now=now)

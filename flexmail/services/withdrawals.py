@@ -14,10 +14,14 @@ from flexmail.models import OutboxMail
 _CLOSED = "closed approvals"
 
 
-def withdraw(approval_id: int) -> None:
-    """Cancel the mails that wait to ask for this approval."""
+def withdraw(approval_id: int, *, at_once: bool) -> None:
+    """Cancel the mails that wait to ask for this approval.
+
+    Args:
+        at_once: whoever looks at them next has to see it, also inside `together`.
+    """
     together: list[int] | None = db.session.info.get(_CLOSED)
-    if together is None:
+    if together is None or at_once:
         _cancel([approval_id])
     else:
         together.append(approval_id)
@@ -25,7 +29,7 @@ def withdraw(approval_id: int) -> None:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Let every `withdraw` inside wait for the end of the block, and be one statement there."""
+    """Let `withdraw` inside wait for the end of the block, and be one statement there."""
     closed: list[int] = []
     db.session.info[_CLOSED] = closed
     try:
