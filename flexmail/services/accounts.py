@@ -57,7 +57,7 @@ def of_session(user_id: int, session_version: int) -> tuple[int, str, str, str] 
     Asked for every page, so it reads nothing else, in a statement that is made once.
     """
     session = {"user_id": user_id, "version": session_version}
-    return db.session.execute(_OF_SESSION, session).tuples().one_or_none()
+    return db.session.execute(_OF_SESSION, session).one_or_none()
 
 
 def find(email: str) -> User | None:
