@@ -104,6 +104,8 @@ class KeyStore:
         with os.fdopen(handle, "w", encoding="ascii") as file:  # mkstemp gives it mode 0600
             file.write("\n".join(keys) + "\n")
             file.flush()
+            # Where root changes the keys, the service has to be able to read them still.
+            os.fchown(file.fileno(), self.path.stat().st_uid, -1)
             os.fsync(file.fileno())
         Path(name).replace(self.path)
         folder = os.open(self.path.parent, os.O_RDONLY)

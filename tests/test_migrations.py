@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from flask import Flask
-from sqlalchemy import inspect, text
+from flask import Flask, current_app
+from sqlalchemy import Connection, create_engine, insert, inspect, text
 
 from flexmail import create_app
 from flexmail.db import Base, db
-from flexmail.schema import HEAD, MIGRATIONS
+from flexmail.schema import HEAD, MIGRATIONS, add_migrations, upgrade_file
 
 
 def revisions() -> list[str]:
@@ -51,6 +55,48 @@ def test_every_constraint_and_index_of_the_models_is_in_the_database(context: Fl
             if constraint.__visit_name__ == "unique_constraint"
         }
         assert named <= unique, table.name
+
+
+def make_old(path: Path, revision: str) -> None:
+    """Make a database as an older flexmail left it."""
+    engine = create_engine(f"sqlite:///{path}")
+    config = add_migrations(current_app).get_config(MIGRATIONS)
+    config.attributes["engine"] = engine
+    command.upgrade(config, revision)
+    engine.dispose()
+
+
+def fill(connection: Connection, name: str, **given: object) -> None:
+    """Put a row into a table as it is; what is not given and must be there is a number."""
+    found = inspect(connection).get_columns(name)
+    row = {each["name"]: 1 for each in found if not each["nullable"]} | given
+    connection.execute(insert(sa.table(name, *(sa.column(each) for each in row))), row)
+
+
+def test_an_upgrade_keeps_what_hangs_together(context: Flask, tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    make_old(path, "0002")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as old:
+        fill(old, "users", id=3)
+        fill(old, "approvals", id=5)
+        fill(old, "approval_references", id=7, approval_id=5, user_id=3)
+        fill(old, "outbox", id=9, approval_id=5, sealed_content=b"request", state="queued")
+        fill(old, "outbox", id=11, sealed_content=b"invitation", message_id_digest="other")
+        fill(old, "replies", id=13, approval_id=5)
+    engine.dispose()
+    upgrade_file(path)
+    with closing(sqlite3.connect(path)) as new:
+        assert new.execute("PRAGMA foreign_key_check").fetchall() == []
+        mails = new.execute(
+            "SELECT id, approval_id, state, sealed_content"
+            " FROM outbox JOIN outbox_contents USING (id) ORDER BY id"
+        )
+        assert mails.fetchall() == [(9, 5, "queued", b"request"), (11, None, "1", b"invitation")]
+        assert new.execute("SELECT approval_id, user_id FROM approval_references").fetchall() == [
+            (5, 3)
+        ]
+        assert new.execute("SELECT id, approval_id FROM replies").fetchall() == [(13, 5)]
 
 
 def test_a_second_start_keeps_data_and_revision(app: Flask) -> None:

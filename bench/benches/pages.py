@@ -1,7 +1,9 @@
 """Serve the settings page to an admin, under gunicorn with two workers of four threads.
 
 Beside it a form of four fields with two reads from SQLite, under the same gunicorn; wrk asks both
-over loopback. The jobs run meanwhile, as they do in production.
+over loopback, and keeps its cookie as a browser does. The jobs run meanwhile, as they do in
+production. How late the slowest answers come depends on gunicorn, wrk and the machine most of all:
+so the form's own figure stands beside ours.
 """
 
 from __future__ import annotations
@@ -16,16 +18,25 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlencode, urlsplit
 
 from bench.measuring import Fact, Row, Size, interleave, median
-from flexmail.services import accounts
+from flexmail.forms import values_from
+from flexmail.services import accounts, settings
 from tests.story.serving import ROOT, Gunicorn
 
 ADA, PASSWORD = "ada@corp.test", "correct horse battery"
+SETTINGS = {
+    "smtp_host_name": "smtp.corp.test",
+    "smtp_user": "deploy",
+    "smtp_password": PASSWORD,
+    "smtp_from_address": f"Deployments <{ADA}>",
+    "imap_host_name": "imap.corp.test",
+}
 WORKERS = ("--workers", "2", "--worker-class", "gthread", "--threads", "4")
 _START_SECONDS = 30.0
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
@@ -42,33 +53,26 @@ def measure(size: Size) -> list[Row | Fact]:
                 accounts.add(
                     ADA, role="admin", name="Ada", password=PASSWORD, now=datetime.now(UTC)
                 )
-            cookie = _sign_in(flexmail.url)
+                settings.save(values_from({}, SETTINGS))
             page = f"{flexmail.url}/settings/email"
-            assert _get(page, cookie)[0] == 200
-            assert _get(plain, "")[0] == 200
-            latencies: list[tuple[float, float]] = []
+            cookies = {page: _opened(page, _sign_in(flexmail.url)), plain: _opened(plain, "")}
+            halves: dict[str, list[float]] = {page: [], plain: []}
+            lates: dict[str, list[float]] = {page: [], plain: []}
 
-            def ours() -> float:
-                rate, *both = _wrk(page, cookie, seconds)
-                latencies.append((both[0], both[1]))
+            def ask(url: str) -> float:
+                rate, half, late = _wrk(url, cookies[url], seconds)
+                halves[url].append(half)
+                lates[url].append(late / half)
                 return rate
 
             rates = interleave(
-                {"flexmail": ours, "plain": lambda: _wrk(plain, "", seconds)[0]},
-                rounds=size.rounds,
+                {"flexmail": partial(ask, page), "plain": partial(ask, plain)}, rounds=size.rounds
             )
     rate, other = median(rates["flexmail"]), median(rates["plain"])
-    half, late = (median(figures) for figures in zip(*latencies, strict=True))
+    shown = [f"{median(lates[url]):.1f} × {median(halves[url]) * 1e3:.1f} ms" for url in cookies]
     return [
         Row("a minimal form page", f"{rate:.0f}/s", f"{other:.0f}/s", rate / other, 0.5),
-        Row(
-            "p99 against p50",
-            f"{late * 1e3:.1f} ms",
-            f"{half * 1e3:.1f} ms",
-            late / half,
-            4.0,
-            False,
-        ),
+        Row("p99, as a multiple of p50", shown[0], shown[1], median(lates[page]), 4.0, False),
     ]
 
 
@@ -111,6 +115,13 @@ def _wait_for(url: str) -> None:
 
 def _get(url: str, cookie: str) -> tuple[int, str, str]:
     return _ask("GET", url, cookie)
+
+
+def _opened(url: str, cookie: str) -> str:
+    """Return the cookie of a browser that has seen the page once."""
+    status, cookie, _ = _get(url, cookie)
+    assert status == 200
+    return cookie
 
 
 def _ask(method: str, url: str, cookie: str, body: str | None = None) -> tuple[int, str, str]:

@@ -19,7 +19,7 @@ from email.utils import parseaddr
 
 from flask import Flask
 from sqlalchemy import select
-from sqlalchemy.orm import undefer
+from sqlalchemy.orm import joinedload
 
 from bench.measuring import Fact, Row, Size, interleave, median, seconds
 from bench.offices import office
@@ -85,7 +85,7 @@ def _set_up(sink: Sink, number: int) -> None:
 
 
 def _queued() -> list[OutboxMail]:
-    wanted = select(OutboxMail).options(undefer(OutboxMail.sealed_content))
+    wanted = select(OutboxMail).options(joinedload(OutboxMail.content))
     return list(db.session.scalars(wanted))
 
 

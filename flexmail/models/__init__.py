@@ -12,7 +12,14 @@ from flexmail.models.approvals import (
     ApprovalReference,
     Decision,
 )
-from flexmail.models.mail import MAIL_STATES, OUTCOMES, OutboxMail, Reply, ReplyFolder
+from flexmail.models.mail import (
+    MAIL_STATES,
+    OUTCOMES,
+    OutboxContent,
+    OutboxMail,
+    Reply,
+    ReplyFolder,
+)
 from flexmail.models.operations import (
     CALLBACK_STATES,
     AuditEntry,
@@ -43,6 +50,7 @@ __all__ = [
     "Installation",
     "Lease",
     "Membership",
+    "OutboxContent",
     "OutboxMail",
     "Reply",
     "ReplyFolder",

@@ -21,6 +21,7 @@ class Approval(Base):
     __table_args__ = (
         UniqueConstraint("token_id", "idempotency_key", name="uq_approvals_idempotency"),
         Index("ix_approvals_status_expires", "status", "expires_at"),
+        Index("ix_approvals_status_id", "status", "id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     title: Mapped[str] = mapped_column(String(200))

@@ -14,8 +14,10 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from flexmail.db import Base, UtcDateTime
 
@@ -104,17 +106,26 @@ class OutboxMail(Base):
     """One mail to one recipient: rendered once, stored sealed, sent at least once.
 
     A delivery report that says it failed later makes a `sent` mail `failed`: then `bounced_at` is
-    set and `status_code` is the report's (RFC 3463, such as 5.1.1).
+    set and `status_code` is the report's (RFC 3463, such as 5.1.1). `sealed_content` is given once
+    and stored in a row of its own.
     """
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("ix_outbox_due", "state", "retry_at"),)
+    __table_args__ = (
+        Index("ix_outbox_due", "state", "retry_at"),
+        Index("ix_outbox_state_id", "state", "id"),
+        Index(
+            "ix_outbox_in_clear",
+            "kind",
+            sqlite_where=text("encrypted IS 0"),
+            postgresql_where=text("encrypted IS false"),
+        ),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(40))
     recipient: Mapped[str] = mapped_column(String(254), index=True)
     subject: Mapped[str] = mapped_column(String(400))
     message_id_digest: Mapped[str] = mapped_column(String(64), unique=True)
-    sealed_content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     state: Mapped[str] = mapped_column(String(16), default="queued")
     attempts: Mapped[int] = mapped_column(default=0)
     retry_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -127,3 +138,15 @@ class OutboxMail(Base):
     bounced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     status_code: Mapped[str] = mapped_column(String(16), default="")
     approval_id: Mapped[int | None] = mapped_column(ForeignKey("approvals.id"), index=True)
+    content: Mapped[OutboxContent] = relationship()
+    sealed_content: AssociationProxy[bytes] = association_proxy(
+        "content", "sealed_content", creator=lambda sealed: OutboxContent(sealed_content=sealed)
+    )
+
+
+class OutboxContent(Base):
+    """What a mail consists of; apart, since each change of a row writes all of the row anew."""
+
+    __tablename__ = "outbox_contents"
+    id: Mapped[int] = mapped_column(ForeignKey("outbox.id"), primary_key=True)
+    sealed_content: Mapped[bytes] = mapped_column(LargeBinary)

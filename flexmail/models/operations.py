@@ -82,7 +82,10 @@ class Callback(Base):
     """
 
     __tablename__ = "callbacks"
-    __table_args__ = (Index("ix_callbacks_due", "state", "retry_at"),)
+    __table_args__ = (
+        Index("ix_callbacks_due", "state", "retry_at"),
+        Index("ix_callbacks_state_id", "state", "id"),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     webhook_id: Mapped[str] = mapped_column(String(64), unique=True)
     approval_id: Mapped[int] = mapped_column(ForeignKey("approvals.id"), index=True)

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, NotFound
 from flexmail.mail.address import normalise
 from flexmail.models import User
 from flexmail.services import account_rules, audit
+
+_OF_SESSION = select(User.id, User.email, User.name, User.role).where(
+    User.id == bindparam("user_id"), User.active, User.session_version == bindparam("version")
+)
 
 
 def everyone() -> list[User]:
@@ -50,13 +54,10 @@ def by_id(user_id: int) -> User:
 def of_session(user_id: int, session_version: int) -> tuple[int, str, str, str] | None:
     """Return id, address, name and role of an active account whose sessions of this version hold.
 
-    Asked for every page, so it reads nothing else.
+    Asked for every page, so it reads nothing else, in a statement that is made once.
     """
-    wanted = select(User.id, User.email, User.name, User.role).where(
-        User.id == user_id, User.active, User.session_version == session_version
-    )
-    found = db.session.execute(wanted).one_or_none()
-    return None if found is None else (found.id, found.email, found.name, found.role)
+    session = {"user_id": user_id, "version": session_version}
+    return db.session.execute(_OF_SESSION, session).one_or_none()
 
 
 def find(email: str) -> User | None:

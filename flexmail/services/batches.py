@@ -56,11 +56,12 @@ class Batch:
 
     def _opened(self, session: SmtpSession) -> Iterator[Mail]:
         """Open mail after mail as they are fetched; one that no key opens blocks no other."""
+        ring = key_ring()  # opens whatever was stored when the batch was claimed
         for mail in list(self.waiting.values()):
             if not takes_another(session):
                 return
             try:
-                content = key_ring().open(mail.sealed_content)
+                content = ring.open(mail.sealed_content)
             except SecretUnreadable as error:
                 self._note(mail.id, str(error), temporary=True)
             else:

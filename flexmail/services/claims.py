@@ -11,19 +11,32 @@ import socket
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    and_,
+    bindparam,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from flexmail.db import db, transaction
-from flexmail.models import Callback, OutboxMail
+from flexmail.db import UtcDateTime, db, transaction
+from flexmail.models import Callback, OutboxContent, OutboxMail
 from flexmail.services import installation
 
 Queue = type[OutboxMail] | type[Callback]
 
 BATCH = 100
 CLAIM = timedelta(minutes=5)
-_ORDER = OutboxMail.attempts, OutboxMail.retry_at
+_CONTENTS = select(OutboxContent.id, OutboxContent.sealed_content).where(
+    OutboxContent.id.in_(bindparam("ids", expanding=True))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +48,9 @@ class Claimed:
     sealed_content: bytes = field(repr=False)
 
 
-def _due(queue: Queue, now: datetime, at_once: bool) -> ColumnElement[bool]:
+def _due(
+    queue: Queue, now: datetime | BindParameter[datetime], at_once: bool
+) -> ColumnElement[bool]:
     waiting = queue.state == "queued"
     if not at_once:
         waiting = and_(waiting, queue.retry_at <= now)
@@ -56,11 +71,21 @@ def claim(
     at_most: int = BATCH,
 ) -> list[Claimed]:
     """Claim a batch of mails as `claim_from` does."""
-    wanted = ("id", "recipient", "sealed_content")
     found = claim_from(
-        OutboxMail, wanted, due_at, now, at_once=at_once, already=already, at_most=at_most
+        OutboxMail,
+        ("id", "recipient"),
+        due_at,
+        now,
+        at_once=at_once,
+        already=already,
+        at_most=at_most,
     )
-    return [Claimed(*mail) for mail in found]
+    if not found:
+        return []
+    ids = [mail_id for mail_id, _ in found]
+    contents = {row[0]: row[1] for row in db.session.execute(_CONTENTS, {"ids": ids})}
+    db.session.rollback()
+    return [Claimed(mail_id, recipient, contents[mail_id]) for mail_id, recipient in found]
 
 
 def claim_from(
@@ -82,30 +107,45 @@ def claim_from(
         at_once: whatever the retry time.
         already: ids to leave out.
     """
-    columns = queue.__table__.c  # the ORM would take longer over a batch than a server over a mail
+    given = {
+        "due_at": due_at,
+        "until": now + CLAIM,
+        "by": f"{socket.gethostname()}:{os.getpid()}",
+        "already": list(already),
+        "at_most": at_most,
+    }
     with transaction(durable=False):
         if installation.objection(lock=True):
             return []  # another flexmail claimed the database
-        due = (
-            select(columns.id)
-            .where(_due(queue, due_at, at_once), columns.id.not_in(already))
-            .order_by(columns.retry_at, columns.id)
-            .limit(at_most)
-            .with_for_update(skip_locked=True)
+        found = db.session.execute(_claiming(queue, tuple(wanted), at_once), given).all()
+    return [list(row[2:]) for row in sorted(found, key=tuple)]
+
+
+@lru_cache
+def _claiming(queue: Queue, wanted: tuple[str, ...], at_once: bool) -> ReturningUpdate[Any]:
+    """Return the claim as one statement, made once: making it costs more than running it."""
+    columns = queue.__table__.c  # the ORM would take longer over a batch than a server over a mail
+    due = (
+        select(columns.id)
+        .where(
+            _due(queue, bindparam("due_at", type_=UtcDateTime), at_once),
+            columns.id.not_in(bindparam("already", expanding=True)),
         )
-        claim = (
-            update(queue.__table__)  # type: ignore[arg-type]
-            .where(columns.id.in_(due.scalar_subquery()))
-            .values(
-                state="sending",
-                claimed_by=f"{socket.gethostname()}:{os.getpid()}",
-                claimed_until=now + CLAIM,
-                attempts=columns.attempts + 1,
-            )
-            .returning(columns.attempts, columns.retry_at, *(columns[name] for name in wanted))
+        .order_by(columns.retry_at, columns.id)
+        .limit(bindparam("at_most", type_=Integer))
+        .with_for_update(skip_locked=True)
+    )
+    return (
+        update(queue.__table__)  # type: ignore[arg-type]
+        .where(columns.id.in_(due.scalar_subquery()))
+        .values(
+            state="sending",
+            claimed_by=bindparam("by"),
+            claimed_until=bindparam("until"),
+            attempts=columns.attempts + 1,
         )
-        found = sorted(db.session.execute(claim).all())
-    return [list(row[2:]) for row in found]
+        .returning(columns.attempts, columns.retry_at, *(columns[name] for name in wanted))
+    )
 
 
 def give_back(row_ids: list[int], queue: Queue = OutboxMail) -> None:

@@ -67,7 +67,7 @@ def check(wanted: NewApproval) -> None:
         errors["expires_in"] = [f"Give {MIN_EXPIRY_SECONDS} to {MAX_EXPIRY_SECONDS} seconds."]
     if wanted.link and not _is_web_address(wanted.link):
         errors["link"] = ["Give an address that begins with https:// or http://."]
-    if len(json.dumps(dict(wanted.context))) > MAX_CONTEXT_CHARACTERS:
+    if not _is_json(wanted.context):
         errors["context"] = [f"Context is JSON of at most {MAX_CONTEXT_CHARACTERS} characters."]
     if len(wanted.submitter) > 254 or not is_safe_header(wanted.submitter):
         errors["submitter"] = ["Give one line of at most 254 characters."]
@@ -81,6 +81,15 @@ def check(wanted: NewApproval) -> None:
             errors[name] = ["Leave out what looks like a reference of flexmail (FM-...)."]
     if errors:
         raise InvalidInput(errors)
+
+
+def _is_json(context: Mapping[str, Any]) -> bool:
+    """Tell whether programs can be told it: no NaN, no half a character (RFC 8259, section 8)."""
+    try:
+        json.dumps(dict(context), ensure_ascii=False).encode()
+        return len(json.dumps(dict(context), allow_nan=False)) <= MAX_CONTEXT_CHARACTERS
+    except ValueError:
+        return False
 
 
 def _is_web_address(link: str) -> bool:

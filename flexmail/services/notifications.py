@@ -16,14 +16,14 @@ from flexmail.mail.compose import texts_of
 from flexmail.mail.desk import Known, answered
 from flexmail.mail.ours import Sent
 from flexmail.mail.reference import digest
-from flexmail.models import Approval, ApprovalReference, OutboxMail
+from flexmail.models import Approval, ApprovalReference, OutboxContent, OutboxMail
 
 _SENT = (
     select(
         ApprovalReference.id,
         ApprovalReference.reference_digest,
         ApprovalReference.message_id_digest,
-        OutboxMail.sealed_content,
+        OutboxContent.sealed_content,
         Approval.title,
         Approval.details,
         Approval.submitter,
@@ -35,6 +35,7 @@ _SENT = (
         OutboxMail.message_id_digest == ApprovalReference.message_id_digest,
         isouter=True,
     )
+    .join(OutboxContent, OutboxContent.id == OutboxMail.id, isouter=True)
 )
 
 

@@ -18,7 +18,7 @@ from flexmail.services.answers import Outcome
 from flexmail.services.approvals import Verdict
 from flexmail.services.bindings import Bindings
 from flexmail.services.in_force import InForce
-from flexmail.services.understood import Understood, sealed_copy
+from flexmail.services.understood import Understood, copy_of
 
 Shown = dict[str, Any]
 _DECIDED = {"approve": "approved", "reject": "rejected"}
@@ -49,7 +49,7 @@ def receive(
     row.subject = _one_line(mail.parsed.subject)
     row.message_id = _one_line(mail.parsed.message_id)
     row.approval_id = approval.id if approval else outcome.approval_id
-    row.raw_partial, row.sealed_raw = mail.partial, mail.sealed or sealed_copy(mail.raw)
+    row.raw_partial, row.sealed_raw = mail.partial, copy_of(mail)
     answers.queue(outcome, to_message_id=mail.parsed.message_id, now=now)
     return outcome
 

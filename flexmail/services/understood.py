@@ -24,7 +24,7 @@ class Understood:
     found: tuple[Found, ...]
     reading: Reading
     sealed: bytes = field(default=b"", repr=False)
-    """Its copy, where it was sealed already; see `sealed_copy`."""
+    """Its copy, where it was sealed already; see `copy_of`."""
     text_behind: bool = False
     """There is text behind what was fetched."""
 
@@ -59,6 +59,14 @@ def understand(
     parsed = looked.parsed
     reading = desk.read(settings.words, notifications.sent_for(looked.keys))
     return Understood(raw, partial, parsed, looked.found, reading)
+
+
+def copy_of(mail: Understood) -> bytes:
+    """Return the copy of a mail to be kept; sealed anew where its key went in the meantime.
+
+    Keys go in a write transaction: inside one, what is open now can be opened after the commit.
+    """
+    return mail.sealed if key_ring().opens(mail.sealed) else sealed_copy(mail.raw)
 
 
 def sealed_copy(raw: bytes) -> bytes:

@@ -36,6 +36,19 @@ class Mail:
     content: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A mail as it goes over the line: made ready while the server is at the one before."""
+
+    envelope: list[bytes] | Refused
+    data: bytes = field(repr=False)
+
+    def commands(self) -> list[bytes]:
+        if isinstance(self.envelope, Refused):
+            raise self.envelope
+        return self.envelope
+
+
 class SmtpSession:
     """An open connection, logged in where a login was asked for."""
 
@@ -81,20 +94,20 @@ class SmtpSession:
             MailServerError: the session is over; the mail whose answer was next may or may not
                 have arrived, and those after it have not.
         """
-        dialogue, source = self._dialogue, iter(mails)
+        dialogue, source = self._dialogue, (self._prepared(sender, mail) for mail in mails)
         ready = deque(itertools.islice(source, 2))
         announced = False
         try:
             while ready:
                 mail = ready.popleft()
                 try:
-                    commands = envelope(dialogue, sender, mail.recipient, mail.content)
+                    commands = mail.commands()
                     was_announced, announced = announced, False
                     open_mail(dialogue, commands, self._begin_answer, announced=was_announced)
-                    ahead = self._commands_ahead(sender, ready)
+                    ahead = self._commands_ahead(ready)
                     announced = bool(ahead)
                     dialogue.wire.begin(self._step_seconds * _CONTENT_STEPS)
-                    dialogue.write(as_data(mail.content) + ahead)
+                    dialogue.write(mail.data + ahead)
                     ready.extend(itertools.islice(source, 1))
                     answer: str | Refused = end_mail(dialogue)
                 except Refused as error:
@@ -114,12 +127,19 @@ class SmtpSession:
         except MailServerError:
             return False
 
-    def _commands_ahead(self, sender: str, ready: deque[Mail]) -> bytes:
+    def _prepared(self, sender: str, mail: Mail) -> _Prepared:
+        try:
+            envelope_ = envelope(self._dialogue, sender, mail.recipient, mail.content)
+        except Refused as error:
+            return _Prepared(error, b"")
+        return _Prepared(envelope_, as_data(mail.content))
+
+    def _commands_ahead(self, ready: deque[_Prepared]) -> bytes:
         """Return what can be said of the next mail already, or nothing."""
         if not ready or not self._dialogue.offers("pipelining"):
             return b""
         try:
-            return b"".join(envelope(self._dialogue, sender, ready[0].recipient, ready[0].content))
+            return b"".join(ready[0].commands())
         except Refused:
             return b""  # told when it is its turn
 

@@ -52,7 +52,7 @@ class SmtpDialogue:
         return self.offers("starttls")
 
     def offers(self, extension: str) -> bool:
-        return self._smtp.has_extn(extension)
+        return extension in self._smtp.esmtp_features
 
     def ask_starttls(self) -> None:
         code, text = self.command("STARTTLS")
@@ -103,19 +103,12 @@ class SmtpDialogue:
 
     def reply(self) -> tuple[int, bytes]:
         """Read one reply; raises `Unreachable` when it is the server's farewell (421)."""
-        lines = []
-        while True:
-            line = self.wire.readline(_MAX_LINE)
-            if not line.endswith(b"\n"):
-                self.wire.close()
-                raise ProtocolViolation(
-                    f"{self._account.endpoint} sent an answer that is too long."
-                )
-            lines.append(line[4:].strip())
-            if line[3:4] != b"-":
-                break
+        line = self._line()
+        raw = line[4:].strip()
+        while line[3:4] == b"-":
+            line = self._line()
+            raw += b"\n" + line[4:].strip()
         code = int(line[:3]) if line[:3].isdigit() else -1
-        raw = b"\n".join(lines)
         self._judge(code)
         if code == 421:
             self.wire.close()
@@ -146,6 +139,13 @@ class SmtpDialogue:
     def _reply(self) -> tuple[int, str]:
         code, raw = self.reply()
         return code, self.say(raw)
+
+    def _line(self) -> bytes:
+        line = self.wire.readline(_MAX_LINE)
+        if line[-1:] != b"\n":
+            self.wire.close()
+            raise ProtocolViolation(f"{self._account.endpoint} sent an answer that is too long.")
+        return line
 
     def _judge(self, code: int) -> None:
         if not 200 <= code <= 599:

@@ -34,23 +34,35 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 _YEAR_SECONDS = 365 * 24 * 3600
+_MAX_REMEMBERED = 200
 
 
 def init_app(app: Flask) -> None:
     """Set the headers of every answer; templates name static files with `asset()`."""
     app.after_request(_set)
     app.jinja_env.globals["asset"] = asset
+    app.jinja_env.globals["address_of"] = address_of
 
 
 def asset(name: str) -> str:
     """Return the address of a static file, which changes when its content does."""
-    folder = current_app.static_folder or ""
-    return url_for("static", filename=name, v=_digest(Path(folder, name)))
+    return _asset(request.script_root, current_app.static_folder or "", name)
 
 
-@functools.cache
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+def address_of(endpoint: str) -> str:
+    """Return the address of a page that takes no values: `url_for`, which would search again."""
+    return _address_of(request.script_root, endpoint)
+
+
+@functools.lru_cache(_MAX_REMEMBERED)
+def _asset(_script_root: str, folder: str, name: str) -> str:
+    digest = hashlib.sha256(Path(folder, name).read_bytes()).hexdigest()[:12]
+    return url_for("static", filename=name, v=digest)
+
+
+@functools.lru_cache(_MAX_REMEMBERED)
+def _address_of(_script_root: str, endpoint: str) -> str:
+    return url_for(endpoint)
 
 
 def _set(response: Response) -> Response:

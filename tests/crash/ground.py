@@ -18,7 +18,7 @@ from typing import Any
 from flask import Flask
 from imapclient.exceptions import IMAPClientError
 from sqlalchemy import select, update
-from sqlalchemy.orm import undefer
+from sqlalchemy.orm import joinedload
 
 from flexmail import create_app
 from flexmail.db import db, transaction
@@ -128,7 +128,7 @@ class Ground:
         wanted = NewApproval(title="Deploy billing 4.2", approvers=(BOB,))
         approval_id = approval_requests.request(wanted, now=now).id
         found = select(OutboxMail).where(OutboxMail.approval_id == approval_id)
-        mail = db.session.scalars(found.options(undefer(OutboxMail.sealed_content))).one()
+        mail = db.session.scalars(found.options(joinedload(OutboxMail.content))).one()
         asked, outbox_id = question_of(stage.opened(mail), approval_id), mail.id
         db.session.rollback()
         answer = stage.reply(asked, f"{word} as discussed", sender=f"Bob <{BOB}>")
@@ -185,7 +185,7 @@ def digest_of(raw: bytes) -> str:
 
 
 @contextmanager
-def ground(folder: Path) -> Iterator[Ground]:
+def ground(folder: Path, **more: object) -> Iterator[Ground]:
     """Start servers and proxies; settings lead through the proxies, encrypted."""
     os.environ["FLEXMAIL_INSTANCE_PATH"] = str(folder / "instance")
     app = create_app({"TESTING": True})
@@ -204,7 +204,7 @@ def ground(folder: Path) -> Iterator[Ground]:
         stack.enter_context(app.app_context())
         now = datetime.now(UTC)
         accounts.add(BOB, role="approver", name="Bob", now=now)
-        settings.save(stage.fill_in(**connection(imap, smtp, dovecot.ca_pem)))
+        settings.save(stage.fill_in(**connection(imap, smtp, dovecot.ca_pem), **more))
         where = Ground(app, folder / "instance", dovecot, exim, imap, smtp, dovecot.client(OURS))
         yield where
         with suppress(IMAPClientError, OSError):

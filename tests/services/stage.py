@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from flask import Flask
 from sqlalchemy import select
-from sqlalchemy.orm import undefer
+from sqlalchemy.orm import joinedload
 
 from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
@@ -151,7 +151,7 @@ def asked(approval_id: int, to: str | None = None) -> Asked:
 
 def queued(kind: str = "", to: str = "") -> list[OutboxMail]:
     """Return the mails of the outbox, the oldest first."""
-    wanted = select(OutboxMail).order_by(OutboxMail.id).options(undefer(OutboxMail.sealed_content))
+    wanted = select(OutboxMail).order_by(OutboxMail.id).options(joinedload(OutboxMail.content))
     return [
         mail
         for mail in db.session.scalars(wanted.execution_options(populate_existing=True))

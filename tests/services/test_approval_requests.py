@@ -98,6 +98,10 @@ def nothing_is_stored() -> bool:
         ("link", "https://[::1"),
         ("link", "https://corp.test/" + "a" * 2000),
         ("context", {"a": "b" * 20_001}),
+        ("context", {"a": [{"b": "\ud800"}]}),
+        ("context", {"\ud800": 1}),
+        ("context", {"a": float("nan")}),
+        ("context", {"a": float("-inf")}),
         ("submitter", "two\nlines"),
         ("submitter", "a" * 255),
         ("mail_decision", "forbid"),
@@ -136,6 +140,7 @@ def test_half_a_character_is_refused(name: str, ready: Flask) -> None:
         ("mail_decision", "reject_only"),
         ("comment_required", True),
         ("context", {"nested": [1, {"a": None}]}),
+        ("context", {"grüße": "👋 \U0001f44b \x00"}),
     ],
 )
 def test_what_is_right_makes_one_request_and_one_mail(

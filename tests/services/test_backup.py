@@ -297,8 +297,9 @@ def test_an_older_backup_is_brought_up_to_date(people: Flask, tmp_path: Path) ->
     target = tmp_path / "old.db"
     backup.make(target)
     with closing(sqlite3.connect(target, isolation_level=None)) as old:
-        for table in ("installation", "reply_folders", "callbacks", "audit"):
+        for table in ("installation", "reply_folders", "callbacks", "audit", "outbox_contents"):
             old.execute(f"DROP TABLE {table}")
+        old.execute("ALTER TABLE outbox ADD COLUMN sealed_content BLOB NOT NULL DEFAULT ''")
         for table, column in (
             ("api_tokens", "sealed_webhook_secret"),
             ("replies", "restored_at"),

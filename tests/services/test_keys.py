@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from datetime import datetime
 from pathlib import Path
@@ -26,9 +27,10 @@ PLAIN = b"what was sealed"
 
 def fill_every_table() -> int:
     """Put a row into each table with sealed columns; return how many values were sealed."""
+    outbox = Base.metadata.tables["outbox"]  # whose contents have a table of their own
     values = 0
     with transaction():
-        for table, columns in keys.sealed_columns():
+        for table, columns in [(outbox, []), *keys.sealed_columns()]:
             row: dict[str, object] = {"id": 7} | {
                 column.name: sample(column.type)
                 for column in table.columns
@@ -107,6 +109,15 @@ def test_a_process_that_runs_picks_the_new_key_up(context: Flask) -> None:
         assert settings.smtp_account(settings.load()).password == SECRET
         sealed = key_ring().seal(PLAIN)
     assert KeyRing(key_store().read()[0]).open(sealed) == PLAIN
+
+
+def test_a_key_file_stays_its_owners_whoever_changes_the_keys(context: Flask) -> None:
+    owner = os.geteuid() or 65534  # root may give it away
+    os.chown(key_file(context), owner, -1)
+    keys.rotate()
+    keys.drop_old()
+    found = key_file(context).stat()
+    assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (owner, 0o600)
 
 
 def test_a_crash_between_key_file_and_commit_loses_nothing(context: Flask) -> None:

@@ -7,7 +7,7 @@ from cryptography.fernet import Fernet
 from flask import Flask
 from sqlalchemy import event
 
-from flexmail.crypto import KeyRing
+from flexmail.crypto import key_store
 from flexmail.db import db
 from flexmail.mail.html import visible_text
 from flexmail.mail.ours import Sent
@@ -83,10 +83,10 @@ def test_nothing_that_leads_nowhere_or_to_two_requests_is_what_we_had_sent() -> 
     assert sent_for([one.reference, other.reference]) is None
 
 
-def test_what_no_key_opens_is_not_known(ready: Flask) -> None:
+@pytest.mark.usefixtures("ready")
+def test_what_no_key_opens_is_not_known() -> None:
     request = ask()
-    lost = KeyRing(Fernet.generate_key().decode())
-    ready.extensions["flexmail_key_ring"] = lost
+    key_store().replace([Fernet.generate_key().decode()])
     assert sent_for([request.reference]) is None
 
 

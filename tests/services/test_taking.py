@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import sys
 from collections import Counter
@@ -19,7 +20,7 @@ from flexmail.db import db, transaction
 from flexmail.demo.mailserver import MailServer
 from flexmail.errors import OwnershipLost, Refused, Unreachable
 from flexmail.mail.desk import Told
-from flexmail.models import Reply
+from flexmail.models import Callback, Reply
 from flexmail.services import (
     accounts,
     apart,
@@ -27,6 +28,7 @@ from flexmail.services import (
     channels,
     delivery,
     inbox,
+    keys,
     leases,
     notifications,
     receiving,
@@ -36,6 +38,7 @@ from flexmail.services import (
     understanding,
 )
 from flexmail.services.apart import Apart
+from flexmail.services.approval_shape import approval_shape
 from flexmail.services.inbox import Report, process_replies, raw_of
 from flexmail.services.reply_run import MAX_BYTES, Patience, Run
 from flexmail.transport.imap import Fetched, Folder, open_folder
@@ -161,6 +164,17 @@ def test_a_run_settles_every_mail_and_its_sum_is_what_was_seen(
     assert inbox_of(server) == []
     assert [raw_of(row) for row in rows()] == mails
     assert (report.left, status.overview(now=NOW)["reply_processing"]["waiting"]) == (0, 0)
+
+
+def test_a_program_is_told_of_a_reply_what_the_api_says_after_the_run(
+    ready: Flask, server: MailServer
+) -> None:
+    request = ask(callback_url="https://ci.example.test/hook")
+    server.deliver(APPROVALS, reply(request))
+    assert run().by_outcome == {"approved": 1}
+    told = json.loads(db.session.scalars(select(Callback.body)).one())["data"]
+    assert told["deliveries"] == approval_shape(approvals.get(request.approval_id))["deliveries"]
+    assert [delivery["state"] for delivery in told["deliveries"]] == ["cancelled"]
 
 
 def test_a_second_run_changes_nothing(ready: Flask, server: MailServer) -> None:
@@ -461,6 +475,23 @@ def test_a_mail_is_read_apart_with_no_transaction_open(
     monkeypatch.setattr(TOLD, note)
     assert run().by_outcome == {"approved": 2}
     assert desks == [Apart, Apart]
+
+
+def test_keys_that_change_while_a_mail_is_read_leave_its_copy_readable(
+    ready: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = reply(ask())
+    server.deliver(APPROVALS, raw)
+    real = understanding.told_of
+
+    def meanwhile(desk: Apart, mail: Fetched) -> Told:
+        keys.rotate()
+        keys.drop_old()
+        return real(desk, mail)
+
+    monkeypatch.setattr(TOLD, meanwhile)
+    assert run().by_outcome == {"approved": 1}
+    assert raw_of(rows()[0]) == raw
 
 
 def test_a_reader_that_cannot_start_costs_no_mail_a_try(

@@ -116,8 +116,8 @@ def soak(folder: Path, seconds: float, seed: int, troubles: Sequence[trouble.Tro
     """Make trouble for so long; print what happened; return the exit code."""
     began = time.monotonic()
     say(f"{seconds:.0f} s, seed {seed}")
-    with ground(folder) as where, Gunicorn(folder, "-w", "4") as served:
-        served.save(process_as_they_arrive=True, email_reply_process_interval=1)
+    often: dict[str, object] = {"process_as_they_arrive": True, "email_reply_process_interval": 1}
+    with ground(folder, **often) as where, Gunicorn(folder, "-w", "4") as served:
         served.wait_for_run(after=None, seconds=CALM_SECONDS)
         run = Soak(where, served, seed)
         try:

@@ -95,3 +95,10 @@ def test_a_static_file_with_its_digest_may_be_kept(app: Flask) -> None:
     address = page.partition('<link rel="stylesheet" href="')[2].partition('"')[0]
     assert "immutable" in visitor.get(address).headers["Cache-Control"]
     assert "immutable" not in visitor.get("/static/flexmail.css").headers["Cache-Control"]
+
+
+def test_addresses_begin_with_the_folder_that_flexmail_is_served_under(ada: Visitor) -> None:
+    for root in ("", "/flexmail", ""):
+        page = ada.client.get("/settings/email", environ_overrides={"SCRIPT_NAME": root}).text
+        for address in ("/outbox", "/logout", "/settings/email/test", "/static/flexmail.css?v="):
+            assert f'="{root}{address}' in page, root

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
+from flexmail import create_app
 from flexmail.forms import FOLDER_WARNING, EmailSettingsForm
 from flexmail.services import settings
+from tests.services import stage
 from tests.views.settings_form import PATH, TICKS, Shown, typed
 from tests.views.visitor import Visitor
 
@@ -119,6 +121,27 @@ def test_a_stored_password_shows_as_set_and_as_nothing_more(ada: Visitor) -> Non
     assert "Stored: not set. In force: SMTP Password." in page.beside("imap_password")
     assert page.value("smtp_password") == page.value("imap_password") == ""
     assert "*****" not in page.text
+
+
+def test_what_another_worker_saved_shows_at_once(ada: Visitor) -> None:
+    assert Shown(ada.get(PATH).text).value("smtp_host_name") == ""
+    for given, stored in (
+        ({"smtp_password": SECRET}, "set"),
+        ({"smtp_password_remove": True}, "not set"),
+    ):
+        with create_app({"TESTING": True}).app_context():
+            stage.set_up(email_reply_folder=f"Password {stored}", **given)
+        page = Shown(ada.get(PATH).text)
+        assert page.value("smtp_host_name") == "mail.corp.test"
+        assert page.value("email_reply_folder") == f"Password {stored}"
+        assert f"Stored: {stored}." in page.beside("smtp_password")
+
+
+def test_what_was_typed_wrong_is_gone_from_the_next_page(ada: Visitor) -> None:
+    assert refused(ada, smtp_host_name="two words").value("smtp_host_name") == "two words"
+    page = Shown(ada.get(PATH).text)
+    assert page.value("smtp_host_name") == ""
+    assert page.errors() == set()
 
 
 def test_a_blank_password_keeps_the_stored_one(ada: Visitor) -> None:

@@ -1,4 +1,4 @@
-"""callbacks, audit, installation, what is known of reply folders"""
+"""callbacks, audit, installation, what is known of reply folders, contents of mails apart"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,6 +20,18 @@ def upgrade() -> None:
     with op.batch_alter_table("replies") as replies:  # up to 2**32 - 1, RFC 9051 9 (nz-number)
         replies.alter_column("uid", type_=sa.BigInteger())
         replies.alter_column("uidvalidity", type_=sa.BigInteger())
+    op.create_table(
+        "outbox_contents",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("sealed_content", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["id"], ["outbox.id"], name=op.f("fk_outbox_contents_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_contents")),
+    )
+    op.execute(
+        "INSERT INTO outbox_contents (id, sealed_content) SELECT id, sealed_content FROM outbox"
+    )
+    with op.batch_alter_table("outbox") as outbox:
+        outbox.drop_column("sealed_content")
     op.create_table(
         "installation",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -72,6 +84,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("webhook_id", name=op.f("uq_callbacks_webhook_id")),
     )
     op.create_index("ix_callbacks_due", "callbacks", ["state", "retry_at"])
+    op.create_index("ix_callbacks_state_id", "callbacks", ["state", "id"])
     op.create_index(op.f("ix_callbacks_approval_id"), "callbacks", ["approval_id"])
     op.create_table(
         "audit",
@@ -86,6 +99,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
     op.create_index(op.f("ix_audit_action"), "audit", ["action"])
+    op.create_index("ix_approvals_status_id", "approvals", ["status", "id"])
+    op.create_index("ix_outbox_state_id", "outbox", ["state", "id"])
+    op.create_index(
+        "ix_outbox_in_clear",
+        "outbox",
+        ["kind"],
+        sqlite_where=sa.text("encrypted IS 0"),
+        postgresql_where=sa.text("encrypted IS false"),
+    )
     if op.get_bind().dialect.name == "sqlite":
         for change in ("UPDATE", "DELETE"):
             op.execute(
