@@ -11,15 +11,16 @@ from datetime import UTC, datetime
 from flask import Flask
 
 from flexmail import config as environment
-from flexmail import crypto, db, views
+from flexmail import crypto, db, schema
 from flexmail.services import installation
 
 
-def create_app(config: Mapping[str, object] | None = None) -> Flask:
+def create_app(config: Mapping[str, object] | None = None, *, pages: bool = True) -> Flask:
     """Build the application.
 
     Args:
         config: configuration that wins over environment and files, for tests.
+        pages: False for a command, which serves none: they take most of the time to build.
 
     Raises:
         ConfigError: a value from the environment or a key file cannot be used.
@@ -28,6 +29,11 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     environment.configure(app, config)
     crypto.init_app(app)
     db.init_app(app)
+    schema.init_app(app)
     installation.init_app(app, now=datetime.now(UTC))
-    views.init_app(app)
+    if pages:
+        from flexmail import views
+
+        schema.add_migrations(app)
+        views.init_app(app)
     return app

@@ -7,28 +7,16 @@ call may happen inside one. Notes that need to survive this process, but no powe
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
-import flask_migrate
-from alembic import command
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, event
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
-
-from flexmail.errors import ConfigError
-
-MIGRATIONS = str(Path(__file__).with_name("migrations"))
-HEAD = "0003"
-"""The newest revision in `migrations/versions`."""
 
 Item = TypeVar("Item")
 
@@ -47,7 +35,6 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base)
-migrate = flask_migrate.Migrate(render_as_batch=True)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -70,15 +57,11 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def init_app(app: Flask) -> None:
-    """Connect the application to its database and bring the schema up to date."""
+    """Connect the application to its database."""
     db.init_app(app)
-    migrate.init_app(app, db, directory=MIGRATIONS)
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
-            _prepare_sqlite(db.engine)
-        if _revision() != HEAD:
-            _upgrade(app)
-        db.engine.dispose()
+            prepare_sqlite(db.engine)
 
 
 @contextmanager
@@ -135,7 +118,9 @@ def at_end(work: Callable[[list[Item]], None], item: Item) -> None:
     db.session.info["at_end"].append((work, item))
 
 
-def _prepare_sqlite(engine: Engine) -> None:
+def prepare_sqlite(engine: Engine) -> None:
+    """Have every connection of an engine keep to what the rest of this module says."""
+
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy says BEGIN, in the words below
@@ -152,48 +137,3 @@ def _prepare_sqlite(engine: Engine) -> None:
             connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
             connection.info["synchronous"] = synchronous  # as long as this connection lives
         connection.exec_driver_sql(options.get("sqlite_begin", "BEGIN"))
-
-
-def _upgrade(app: Flask) -> None:
-    """Upgrade under a lock: of workers that start together one does it, the others wait.
-
-    The WAL mode stays with the file once it is set; setting it waits for nobody, so it belongs
-    under the lock too.
-    """
-    with Path(app.instance_path, ".upgrade.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if _revision() == HEAD:
-            return
-        if db.engine.dialect.name == "sqlite":
-            connection = db.engine.raw_connection()
-            connection.cursor().execute("PRAGMA journal_mode=WAL")
-            connection.close()
-        flask_migrate.upgrade(directory=MIGRATIONS)
-
-
-def upgrade_file(path: Path) -> None:
-    """Bring a SQLite database that is not the application's own up to date.
-
-    Raises:
-        ConfigError: it holds no tables of flexmail, or those of a newer one.
-    """
-    engine = create_engine(f"sqlite:///{path}")
-    _prepare_sqlite(engine)
-    config = migrate.get_config(MIGRATIONS)
-    config.attributes["engine"] = engine
-    try:
-        with engine.connect() as connection:
-            revision = MigrationContext.configure(connection).get_current_revision()
-        if revision is None:
-            raise ConfigError("It is no database of flexmail.")
-        scripts = ScriptDirectory(MIGRATIONS).walk_revisions()
-        if revision not in {script.revision for script in scripts}:
-            raise ConfigError(f"A newer flexmail made it (revision {revision}): install that one.")
-        command.upgrade(config, "head")
-    finally:
-        engine.dispose()
-
-
-def _revision() -> str | None:
-    with db.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()

@@ -56,6 +56,7 @@ FACTORY_MAY_IMPORT_OF_FLEXMAIL = {
     "db",
     "errors",
     "models",
+    "schema",
     "services",
     "views",
 }

@@ -46,8 +46,7 @@ def test_every_outcome_stands_in_the_admin_guide() -> None:
 
 
 def commands() -> click.Group:
-    named = {command.name or "": command for command in (*cli.GROUPS, demo.command)}
-    return click.Group("flexmail", named)
+    return click.Group("flexmail", {**cli.all_commands(), "demo": demo.command})
 
 
 def _paths(group: click.Group, prefix: str) -> list[str]:

@@ -13,11 +13,12 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from flask import Flask
+from flask import Flask, current_app
 from sqlalchemy import Connection, create_engine, insert, inspect, text
 
 from flexmail import create_app
-from flexmail.db import HEAD, MIGRATIONS, Base, db, migrate, upgrade_file
+from flexmail.db import Base, db
+from flexmail.schema import HEAD, MIGRATIONS, add_migrations, upgrade_file
 
 
 def revisions() -> list[str]:
@@ -59,7 +60,7 @@ def test_every_constraint_and_index_of_the_models_is_in_the_database(context: Fl
 def make_old(path: Path, revision: str) -> None:
     """Make a database as an older flexmail left it."""
     engine = create_engine(f"sqlite:///{path}")
-    config = migrate.get_config(MIGRATIONS)
+    config = add_migrations(current_app).get_config(MIGRATIONS)
     config.attributes["engine"] = engine
     command.upgrade(config, revision)
     engine.dispose()

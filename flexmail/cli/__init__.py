@@ -7,6 +7,7 @@ Errors are one sentence on stderr: exit 2 for bad use or a bad value, 1 for a fa
 from __future__ import annotations
 
 import getpass
+import importlib
 import os
 import sys
 import traceback
@@ -17,39 +18,46 @@ from flask import Flask
 from flask.cli import ScriptInfo
 from sqlalchemy.exc import OperationalError
 
-from flexmail.cli import (
-    approvals,
-    audit,
-    callbacks,
-    console,
-    copies,
-    database,
-    keys,
-    outbox,
-    replies,
-    settings,
-    tokens,
-    users,
-)
+from flexmail.cli import console
 from flexmail.errors import FlexmailError, InvalidInput
 from flexmail.services import audit as audit_log
 
-GROUPS = (
-    approvals.group,
-    audit.group,
-    copies.backup,
-    copies.restore,
-    callbacks.group,
-    database.group,
-    keys.group,
-    outbox.group,
-    replies.group,
-    settings.group,
-    tokens.group,
-    users.group,
-)
+GROUPS = {
+    "approvals": "approvals:group",
+    "audit": "audit:group",
+    "backup": "copies:backup",
+    "callbacks": "callbacks:group",
+    "db": "database:group",
+    "keys": "keys:group",
+    "outbox": "outbox:group",
+    "replies": "replies:group",
+    "restore": "copies:restore",
+    "settings": "settings:group",
+    "tokens": "tokens:group",
+    "users": "users:group",
+}
+"""Where each command is; it is imported when it is asked for, since all together take a while."""
 _HELP = "Ask people for a yes or no by mail, and let them answer by mail."
 _GATE = {"approvals", "request"}
+
+
+class _Flexmail(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*GROUPS, *self.commands})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return _imported(cmd_name) if cmd_name in GROUPS else super().get_command(ctx, cmd_name)
+
+
+def all_commands() -> dict[str, click.Command]:
+    """Return all commands and groups by name, imported."""
+    return {name: _imported(name) for name in GROUPS}
+
+
+def _imported(command: str) -> click.Command:
+    module, _, name = GROUPS[command].partition(":")
+    found: click.Command = getattr(importlib.import_module(f"flexmail.cli.{module}"), name)
+    return found
 
 
 def main(create_app: Callable[[], Flask], extra: Sequence[click.Command] = ()) -> None:
@@ -91,8 +99,7 @@ def _invoke(
 ) -> int:
     if not all(_is_text(arg) for arg in args):
         raise click.UsageError("Arguments have to be valid UTF-8.")
-    found = {command.name or "": command for command in (*GROUPS, *extra)}
-    flexmail = click.Group("flexmail", found, help=_HELP)
+    flexmail = _Flexmail("flexmail", {command.name or "": command for command in extra}, help=_HELP)
     click.version_option(package_name="flexmail")(flexmail)
     info = ScriptInfo(
         create_app=lambda: _as_user(create_app()), set_debug_flag=False, load_dotenv_defaults=False

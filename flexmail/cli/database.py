@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import flask_migrate
+from flask import current_app
 from flask.cli import AppGroup
 
+from flexmail import schema
 from flexmail.cli import console
-from flexmail.db import HEAD, MIGRATIONS
 
 group = AppGroup("db", help="The tables of the database.")
 
@@ -14,5 +14,5 @@ group = AppGroup("db", help="The tables of the database.")
 @group.command("upgrade")
 def upgrade() -> None:
     """Bring the tables up to date; every start of flexmail does it too."""
-    flask_migrate.upgrade(directory=MIGRATIONS)
-    console.say(f"The tables are up to date (revision {HEAD}).")
+    schema.upgrade(current_app)
+    console.say(f"The tables are up to date (revision {schema.HEAD}).")

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from flexmail.db import db, transaction, upgrade_file
+from flexmail.db import db, transaction
 from flexmail.errors import ConfigError, Conflict, InvalidInput
 from flexmail.models import Approval, Installation, Lease
+from flexmail.schema import upgrade_file
 from flexmail.services import audit, inbox, installation, leases, status
 
 _PATIENCE_SECONDS = 10

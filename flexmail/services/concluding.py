@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from flexmail.db import savepoint
 from flexmail.errors import ReadingFailed
 from flexmail.models import Reply
-from flexmail.services import bindings, withdrawals
+from flexmail.services import bindings
 from flexmail.services.bindings import Bindings
 from flexmail.services.receiving import receive
 from flexmail.services.reply_run import Run
@@ -35,7 +35,7 @@ def conclude(batch: list[Fetched], rows: Mapping[int, Reply], said: Said, run: R
         uid: trouble for uid, trouble in said.items() if not isinstance(trouble, Understood)
     }
     try:
-        with savepoint(), withdrawals.together():
+        with savepoint():
             bound = bindings.look_up(
                 set().union(*(mail.digests for mail in understood.values())),
                 [rows[uid] for uid in understood],

@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from typing import cast
 
 from sqlalchemy import Table, update
 
-from flexmail.db import db
+from flexmail.db import at_end, db
 from flexmail.models import OutboxMail
 
-_CLOSED = "closed approvals"
 
-
-def withdraw(approval_id: int, *, at_once: bool) -> None:
+def withdraw(approval_id: int, *, at_once: bool = False) -> None:
     """Cancel the mails that wait to ask for this approval.
 
     Args:
-        at_once: whoever looks at them next has to see it, also inside `together`.
+        at_once: for whoever looks at them next; else all of a transaction are one statement.
     """
-    together: list[int] | None = db.session.info.get(_CLOSED)
-    if together is None or at_once:
+    if at_once:
         _cancel([approval_id])
     else:
-        together.append(approval_id)
+        at_end(_cancel, approval_id)
 
 
-@contextmanager
-def together() -> Iterator[None]:
-    """Let `withdraw` inside wait for the end of the block, and be one statement there."""
-    closed: list[int] = []
-    db.session.info[_CLOSED] = closed
-    try:
-        yield
-    finally:
-        del db.session.info[_CLOSED]
-    if closed:
-        _cancel(closed)
-
-
-def _cancel(approval_ids: Collection[int]) -> None:
+def _cancel(approval_ids: list[int]) -> None:
     # Past the session, which would write down all that it holds before it did this.
     mails = cast(Table, OutboxMail.__table__)
     db.session.connection().execute(

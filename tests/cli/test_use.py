@@ -32,7 +32,7 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
             yield from commands(command, (*path, name))
 
 
-ALL = list(commands(click.Group("flexmail", {group.name or "": group for group in cli.GROUPS})))
+ALL = list(commands(click.Group("flexmail", cli.all_commands())))
 
 
 @pytest.mark.parametrize("path", [(), *ALL], ids=" ".join)
