@@ -141,6 +141,14 @@ def identity_of(raw: bytes) -> str:
     return hashlib.sha256(raw[:HEAD_BYTES]).hexdigest()
 
 
+def is_there(folder: Folder, uidvalidity: int, uid: int, raw: bytes) -> bool:
+    """Tell whether a settled mail is still in the folder, under its number."""
+    if folder.uidvalidity != uidvalidity:
+        return False
+    found = folder.fetch([uid], max_bytes=HEAD_BYTES)
+    return any(sha256(mail) == identity_of(raw) for mail in found)
+
+
 def sha256(mail: Fetched) -> str:
     """Return the hex digest of a mail; see `identity_of`."""
     return identity_of(mail.raw)

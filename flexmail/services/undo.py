@@ -30,15 +30,15 @@ from flexmail.services import (
 from flexmail.services.apart import Apart
 from flexmail.services.in_force import InForce
 from flexmail.services.receiving import receive
-from flexmail.services.reply_run import LEASE, text_is_behind
+from flexmail.services.reply_run import LEASE, is_there, text_is_behind
 from flexmail.services.understood import Understood, understand
 from flexmail.transport.imap import ImapAccount, open_folder
 
 log = logging.getLogger(__name__)
 RUN_SECONDS = 25.0
-
 _BUSY = "The reply folder is being read right now: try again in a moment."
 _OVERTAKEN = "A run got there before it was noted that the mail is back: put it back once more."
+_THERE = "The server kept it: it is in the folder still."
 _CHANGED = "The mail or the settings changed meanwhile: look at it again."
 _DECIDED = ("approved", "rejected")
 
@@ -70,7 +70,7 @@ def restore(reply_id: int, *, now: datetime) -> Reply:
 
     Raises:
         NotFound, SecretUnreadable
-        Conflict: there is no copy, it was put back, it came from elsewhere, or a run is going on.
+        Conflict: there is no copy, it was put back or never gone, or a run is going on.
         MailServerError: the server did not take it.
     """
     began = time.monotonic()
@@ -80,9 +80,11 @@ def restore(reply_id: int, *, now: datetime) -> Reply:
         reply = reply_log.get(reply_id)
         _refuse(means(reply).restore)
         raw, received_at = inbox.raw_of(reply), reply.first_seen_at
+        uidvalidity, uid = reply.uidvalidity, reply.uid
         account, name = _home()
         db.session.rollback()  # no transaction is open while the network is used
         with open_folder(account, name, run_seconds=RUN_SECONDS) as folder:
+            _refuse(_THERE if is_there(folder, uidvalidity, uid, raw) else "")
             folder.append(raw, received_at)
         try:
             with transaction():
@@ -134,9 +136,7 @@ def _refuse(reason: str) -> None:
 
 
 def _not_restored(reply: Reply) -> str:
-    if reply.restored_at:
-        return _put_back(reply.restored_at)
-    return _elsewhere(reply)
+    return _put_back(reply.restored_at) if reply.restored_at else _elsewhere(reply)
 
 
 def _not_reprocessed(reply: Reply) -> str:

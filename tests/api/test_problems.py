@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import Any
 
@@ -42,6 +43,12 @@ def problem_of(response: Any, status: int) -> dict[str, Any]:
 )
 def test_what_is_no_json_is_400(shared: Program, raw: bytes) -> None:
     problem_of(shared.post("/approvals", data=raw, headers=JSON), 400)
+
+
+@pytest.mark.parametrize("depth", [101, 500, 900])
+def test_json_that_is_nested_too_deep_is_400(shared: Program, depth: int) -> None:
+    nested = json.loads("[" * depth + "]" * depth)
+    problem_of(shared.post("/approvals", json=ASKED | {"context": {"a": nested}}), 400)
 
 
 @pytest.mark.parametrize("value", ["[]", '"text"', "1", "null", "true"])

@@ -299,6 +299,8 @@ def test_an_older_backup_is_brought_up_to_date(people: Flask, tmp_path: Path) ->
     with closing(sqlite3.connect(target, isolation_level=None)) as old:
         for table in ("installation", "reply_folders", "callbacks", "audit", "outbox_contents"):
             old.execute(f"DROP TABLE {table}")
+        for index in ("ix_approvals_status_id", "ix_outbox_state_id", "ix_outbox_in_clear"):
+            old.execute(f"DROP INDEX {index}")
         old.execute("ALTER TABLE outbox ADD COLUMN sealed_content BLOB NOT NULL DEFAULT ''")
         for table, column in (
             ("api_tokens", "sealed_webhook_secret"),

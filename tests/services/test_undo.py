@@ -46,6 +46,7 @@ from tests.services.stage import (
     together,
 )
 from tests.services.test_explaining import contents
+from tests.services.test_taking import Keeping, take_from
 
 LATER = NOW + timedelta(minutes=1)
 AFTER = NOW + timedelta(minutes=2)
@@ -235,6 +236,20 @@ def test_a_lease_that_was_lost_meanwhile_is_said_and_the_mail_can_be_put_back_ag
     assert undo.means(reply_log.get(reply_id)).restore == ""
 
 
+def test_a_mail_that_the_server_kept_is_not_put_back_beside_itself(
+    ready: Flask, server: MailServer
+) -> None:
+    server.deliver(APPROVALS, reply(ask()))
+    assert take_from(Keeping).by_outcome == {"approved": 1}
+    ((_, kept),) = server.mailbox(APPROVALS)
+    (reply_id,) = db.session.scalars(select(Reply.id))
+    with pytest.raises(Conflict, match="in the folder still"):
+        undo.restore(reply_id, now=LATER)
+    assert [raw for _, raw in server.mailbox(APPROVALS)] == [kept]
+    assert run() == []
+    assert outcomes() == ["approved"]
+
+
 def test_a_server_that_gives_the_old_uid_again_loses_no_mail(
     ready: Flask, server: MailServer
 ) -> None:
@@ -417,9 +432,16 @@ def test_what_breaks_while_a_mail_is_judged_again_leaves_everything_as_it_was(
     assert contents(ready) == before
 
 
-@pytest.mark.parametrize("meanwhile", ["the settings", "the mail"])
+@pytest.mark.parametrize(
+    ("meanwhile", "why"),
+    [
+        ("the settings", "changed meanwhile"),
+        ("the mail", "changed meanwhile"),
+        ("the owner", "another flexmail"),
+    ],
+)
 def test_what_changed_while_the_mail_was_read_ends_it(
-    ready: Flask, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+    ready: Flask, monkeypatch: pytest.MonkeyPatch, meanwhile: str, why: str
 ) -> None:
     row = hand_in(reply(ask(), "Hm"))
 
@@ -429,11 +451,14 @@ def test_what_changed_while_the_mail_was_read_ends_it(
             monkeypatch.undo()
             if meanwhile == "the mail":
                 undo.reprocess(row.id, now=LATER)
+            elif meanwhile == "the owner":
+                with transaction():
+                    db.session.execute(update(Installation).values(mark="another"))
             else:
                 set_up(email_reply_process_count=7)
 
     monkeypatch.setattr(undo, "Apart", Slow)
-    with pytest.raises(Conflict, match="changed meanwhile"):
+    with pytest.raises(Conflict, match=why):
         undo.reprocess(row.id, now=AFTER)
 
 

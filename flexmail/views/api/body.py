@@ -20,6 +20,9 @@ from flexmail.errors import InvalidInput
 
 MEDIA_TYPE = "application/json"
 _LINE_CHARACTERS = "\t\r\n"
+_TOO_DEEP = "The JSON is nested too deep."
+_MAX_DEPTH = 100
+"""Far less than what Python goes down to: who stores, copies and sends it on goes deeper."""
 
 
 class StrictParser(FlaskParser):
@@ -65,7 +68,7 @@ def json_object(req: Request = request) -> dict[str, Any]:
     try:
         found = json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
     except RecursionError:
-        raise BadRequest("The JSON is nested too deep.") from None
+        raise BadRequest(_TOO_DEEP) from None
     except ValueError as error:
         raise BadRequest(f"The body is no JSON: {error}.") from None
     if not isinstance(found, dict):
@@ -97,17 +100,19 @@ def _refuse_controls(found: dict[str, Any]) -> None:
         raise InvalidInput(errors)
 
 
-def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def _texts(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
     """Yield every text with its path, keys too (under the path of their object)."""
+    if depth > _MAX_DEPTH:
+        raise BadRequest(_TOO_DEEP)
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            yield from _texts(item, f"{path}.{number}")
+            yield from _texts(item, f"{path}.{number}", depth + 1)
     elif isinstance(value, dict):
         for name, item in value.items():
             yield path, name
-            yield from _texts(item, f"{path}.{name}" if path else name)
+            yield from _texts(item, f"{path}.{name}" if path else name, depth + 1)
 
 
 def _is_refused(character: str) -> bool:
