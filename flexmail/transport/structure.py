@@ -30,7 +30,7 @@ class _Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Where the last text of a mail begins at the earliest, and where all end at the latest."""
+    """Where the last text of a mail begins, and where all end: both at the latest."""
 
     last_begins: int
     end: int
@@ -58,7 +58,7 @@ def texts_in(structure: Any, head: bytes, size: int) -> Texts | None:
     before = [leaf.octets for leaf in leaves[: counted[-1]]]
     between = size - end.end() - sum(leaf.octets for leaf in leaves)
     return Texts(
-        last_begins=end.end() + sum(before[:-1]),
+        last_begins=end.end() + sum(before[:-1]) + max(between, 0),
         end=end.end() + sum(before) + max(between, _PART_HEADERS * len(before)),
     )
 

@@ -84,4 +84,4 @@ def test_without_the_end_of_the_headers_nobody_knows() -> None:
 
 def test_what_belongs_to_no_part_may_stand_before_the_last_text() -> None:
     found = texts_in(told(PLAIN, IMAGE, PLAIN), HEAD, len(HEAD) + 9200 + 70_000)
-    assert found == Texts(len(HEAD) + 9100, len(HEAD) + 9200 + 70_000)
+    assert found == Texts(len(HEAD) + 9100 + 70_000, len(HEAD) + 9200 + 70_000)
