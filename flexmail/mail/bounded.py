@@ -7,6 +7,7 @@ the number. Headers come out as plain text: unfolded, raw 8-bit read, bounded. R
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from email.errors import MessageDefect
 from email.message import Message
 from email.parser import BytesFeedParser
@@ -27,6 +28,12 @@ MAX_DEFECTS = 1000
 
 _END_OF_HEADERS = re.compile(rb"\n\r?\n")
 _BARE_CR = re.compile(rb"\r(?!\n)")
+# Parameters as nearly all programs write them: the standard reader takes its time for each.
+_PLAIN_PARAMETER = re.compile(r';[ \t]*([\w-]+)="?([\w.+/: -]+)"?', re.ASCII)
+_PLAIN_PARAMETERS = re.compile(
+    r'[\w.+-]+/?[\w.+-]*((?:;[ \t]*[\w-]+=(?:[\w.+/:-]+|"[\w.+/:-](?:[\w.+/: -]*[\w.+/:-])?"))*)',
+    re.ASCII,
+)
 _FOLD = re.compile(r"[\r\n]+[ \t]*")
 
 
@@ -39,7 +46,7 @@ class Part(Message):
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
-        self._sources: dict[str, list[tuple[str, str]]] | None = None
+        self._sources: dict[str, list[tuple[str, str]]] = {}
         self._values: dict[str, tuple[str, ...]] = {}
         self._parameters: dict[str, dict[str, str]] = {}
         self._type = ""
@@ -57,55 +64,62 @@ class Part(Message):
         self.children.append(payload)
         super().attach(payload)
 
-    def index(self) -> None:
-        """Take note of the headers, now that all are there: they are asked for all the time."""
-        self._sources = {}
-        for name, value in self.raw_items():
-            self._sources.setdefault(name.lower(), []).append((name, value))
+    def set_raw(self, name: str, value: str) -> None:
+        """Take a header from the parser; they are asked for all the time, so they are indexed."""
+        super().set_raw(name, value)
+        key = name.lower()
+        self._sources.setdefault(key, []).append((name, value))
+        self._values.pop(key, None)
+        self._parameters.pop(key, None)
+        self._type = ""
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of a header, topmost first."""
-        if self._sources is None:
-            return tuple(str(value) for value in self.get_all(name, []))
-        name = name.lower()
-        values = self._values.get(name)
+        key = name.lower()
+        values = self._values.get(key)
         if values is None:
             fetch = self.policy.header_fetch_parse
-            values = tuple(str(fetch(*each)) for each in self._sources.get(name, ()))
-            self._values[name] = values
+            values = tuple([str(fetch(*each)) for each in self._sources.get(key, ())])
+            self._values[key] = values
         return values
 
     def first(self, name: str) -> str:
         """Return the topmost value of a header, or nothing."""
-        return str(self.get(name, ""))
+        values = self.all(name)
+        return values[0] if values else ""
 
     def get(self, name: str, failobj: Any = None) -> Any:
         """Return the topmost value of a header, or `failobj`."""
-        if self._sources is None:
-            return super().get(name, failobj)
-        return next(iter(self.all(name)), failobj)
+        values = self.all(name)
+        return values[0] if values else failobj
 
     def __contains__(self, name: object) -> bool:
-        if self._sources is None:
-            return super().__contains__(str(name))
         return str(name).lower() in self._sources
 
     def get_content_type(self) -> str:
         """Return it in lower case."""
-        if self._sources is None:
-            return super().get_content_type()
         self._type = self._type or super().get_content_type()
         return self._type
+
+    def set_default_type(self, ctype: str) -> None:
+        """Say what it is where no header does."""
+        super().set_default_type(ctype)
+        self._type = ""
 
     def parameter(self, name: str, header: str = "content-type") -> str:
         """Return a parameter of a header, not decoded, or nothing."""
         parameters = self._parameters.get(header)
-        if parameters is None or self._sources is None:
+        if parameters is None:
             parameters = self._parameters[header] = {}
-            for key, value in cast(list[tuple[str, Any]], self.get_params([], header)):
-                text = str(value[2] if isinstance(value, tuple) else value)
+            plain = _PLAIN_PARAMETERS.fullmatch(self.first(header))
+            found = _PLAIN_PARAMETER.findall(plain[1]) if plain else self._odd_parameters(header)
+            for key, text in found:
                 parameters.setdefault(key.lower(), text)
         return parameters.get(name, "")
+
+    def _odd_parameters(self, header: str) -> Iterator[tuple[str, str]]:
+        for key, value in cast(list[tuple[str, Any]], self.get_params([], header)):
+            yield key, str(value[2] if isinstance(value, tuple) else value)
 
     @property
     def is_attached(self) -> bool:
@@ -165,7 +179,4 @@ def read(raw: bytes) -> Part:
     """
     parser = BytesFeedParser(policy=_Policy(message_factory=Part))
     parser.feed(raw)
-    message = cast(Part, parser.close())
-    for part in message.seen:
-        part.index()
-    return message
+    return cast(Part, parser.close())

@@ -65,7 +65,8 @@ def look(folder: Folder, run: Run, memory: Memory) -> Window:
         listed = [*answers, *(mail for mail in oldest if mail.uid not in asked)]
         window = _sort(listed, _known(folder, run, listed), run, memory, promising)
         rest = sum(mail.uid not in promising for mail in window.open)
-        enough = len(window.open) >= count and rest >= _share(count, memory.turn)
+        others = max(0, folder.exists - below - len(memory.answers()))
+        enough = len(window.open) >= count and rest >= min(_share(count, memory.turn), others)
         if enough or len(oldest) < limit or limit >= _MAX_WINDOW:
             break
         limit *= 4

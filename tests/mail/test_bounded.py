@@ -1,0 +1,66 @@
+"""Headers and their parameters come out as the standard parser gives them, only sooner."""
+
+from __future__ import annotations
+
+import email
+from email.message import Message
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from flexmail.mail.bounded import read
+
+VALUES = st.builds(
+    lambda kind, parameters: kind + "".join(parameters),
+    st.sampled_from(["text/plain", "attachment", "a/b+c", ""]),
+    st.lists(
+        st.builds(
+            "{}{}={}".format,
+            st.sampled_from([";", "; ", ";\t", " ; "]),
+            st.sampled_from(["charset", "NAME", "name*", "name*0", "a-b", "x y", ""]),
+            st.text('ab.-/: "*;=<>\\\t', max_size=6),
+        ),
+        max_size=3,
+    ),
+)
+
+
+def standard(value: str) -> dict[str, str]:
+    message: Message = email.message_from_string(f"Content-Type: {value}\n\nx")
+    found: dict[str, str] = {}
+    parameters: list[Any] = message.get_params([])
+    for key, text in parameters:
+        found.setdefault(key.lower(), str(text[2] if isinstance(text, tuple) else text))
+    return found
+
+
+@given(VALUES)
+@example('text/plain; charset="utf-8"; format=flowed')
+@example("text/plain; name=a; NAME=b")
+@example('text/plain; name="a;b"; charset=x')
+def test_parameters_are_read_as_the_standard_reader_does(value: str) -> None:
+    part = read(f"Content-Type: {value}\n\nx".encode())
+    for name, text in standard(value).items():
+        if name in ("charset", "name", "a-b"):
+            assert part.parameter(name) == text
+    assert part.parameter("missing") == ""
+
+
+@pytest.mark.parametrize("name", ["Subject", "subject", "X-Twice", "X-None"])
+def test_headers_are_found_whatever_their_case_the_topmost_first(name: str) -> None:
+    raw = b"SUBJECT: one\nX-Twice: a\nx-twice: b\n\nx"
+    part, message = read(raw), email.message_from_bytes(raw)
+    assert list(part.all(name)) == message.get_all(name, [])
+    assert (part.first(name) or None, part.get(name)) == (message[name], message[name])
+    assert (name in part) == (name in message)
+
+
+def test_a_part_of_a_digest_is_a_mail_unless_it_says_otherwise() -> None:
+    raw = b"Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: x\n\ny\n--b\n"
+    raw += b"Content-Type: text/plain\n\nz\n--b--\n"
+    assert [part.get_content_type() for part in read(raw).children] == [
+        "message/rfc822",
+        "text/plain",
+    ]
