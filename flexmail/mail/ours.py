@@ -25,6 +25,8 @@ _MAX_WORDS = 50_000
 # where a reply begins with nothing but the requester's words.
 _MIN_RUN = 6
 _MIN_LONG_RUN = 12
+# Above more words without a mark it is quicker to look at all of them.
+_MAX_UNMARKED = 200
 
 _MARKS = " \t*<>|=_([{\"'"
 
@@ -43,9 +45,23 @@ class _Known:
     """A notification ready to be compared: its words, and the pieces of what it is made of."""
 
     parts: tuple[tuple[str, ...], ...]
-    pieces: Pieces
-    given: Pieces
     by_requester: tuple[tuple[str, ...], ...]
+    in_a_row: tuple[str, ...]
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """Return the parts as texts, to look for a few words in."""
+        return tuple(map(spaced, self.parts))
+
+    @cached_property
+    def pieces(self) -> Pieces:
+        """Return the pieces of all parts."""
+        return Pieces(self.parts)
+
+    @cached_property
+    def given(self) -> Pieces:
+        """Return the pieces of the requester's words; title and details follow each other."""
+        return Pieces([*self.by_requester, self.in_a_row])
 
     @cached_property
     def frame(self) -> Pieces:
@@ -60,8 +76,10 @@ def quote_ours(text: str, sent: Sent) -> str:
     on to its end, the line is parted.
     """
     lines = split_lines(text)
-    words = list(islice(find_words(lines), _MAX_WORDS))
     known = _known(sent)
+    if _stand_apart(lines, known):
+        return text
+    words = list(islice(find_words(lines), _MAX_WORDS))
     runs = _runs([word.text for word in words], known)
     if not runs:
         return text
@@ -84,9 +102,29 @@ def _known(sent: Sent) -> _Known:
         parts += [words_of(body), words_of(marker + below)]
     parts = list(dict.fromkeys(filter(None, parts)))
     given = sorted(filter(None, map(words_of, sent.given)), key=len, reverse=True)
-    # Title and details follow each other in the mail.
-    in_a_row = words_of("\n".join(sent.given))
-    return _Known(tuple(parts), Pieces(parts), Pieces([*given, in_a_row]), tuple(given))
+    return _Known(tuple(parts), tuple(given), words_of("\n".join(sent.given)))
+
+
+def _stand_apart(lines: Sequence[str], known: _Known) -> bool:
+    """Tell whether the client has marked all that may be ours, as most do: then nothing is to do.
+
+    So it is where no run begins at or above the last line that bears no mark. Every run is then
+    within marked lines, and neither they nor lines beside a marked quote are changed.
+    """
+    unmarked = [at for at, line in enumerate(lines) if not (is_blank(line) or is_quoted(line))]
+    last = unmarked[-1] if unmarked else -1
+    words: list[str] = []
+    above = 0
+    for word in find_words(lines):
+        above += word.line <= last
+        if above > _MAX_UNMARKED or len(words) >= above + _MIN_RUN:
+            break
+        words.append(word.text)
+    if above > _MAX_UNMARKED:
+        return False
+    whole = min(above, len(words) - _MIN_RUN + 1)
+    begun = (spaced(words[at : at + _MIN_RUN]) for at in range(whole))
+    return not any(run in text for run in begun for text in known.texts)
 
 
 def _runs(words: Sequence[str], known: _Known) -> list[Run]:

@@ -10,6 +10,7 @@ from flexmail.mail.compose import reference_block
 from flexmail.mail.ours import Sent, quote_ours
 from flexmail.mail.parse import Parsed
 from flexmail.mail.pieces import Pieces, words_of
+from flexmail.mail.quote import own_lines
 from flexmail.mail.reply import DEFAULT_WORDS, Reading, read
 
 BLOCK = reference_block("FM-ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -193,3 +194,38 @@ def test_words_are_compared_without_links_marks_and_case() -> None:
         *("answer", "until", "09", "00"),
         *("承", "認"),
     )
+
+
+SENT_LINES = [line for line in PLAIN.split("\n") if line.strip()]
+REPLY_LINES = st.one_of(
+    st.sampled_from(["Approve", "Reject", "", "But not before Monday.", "-- ", "Bob", "----", "*"]),
+    st.sampled_from(
+        ["On Mon, 2 Nov 2026 at 09:00, Ada <a@corp.test> wrote:", "> ", ">", "From: Ada"]
+    ),
+    st.sampled_from(SENT_LINES),
+    st.sampled_from([f"> {line}" for line in SENT_LINES]),
+    st.builds(
+        lambda line, at: line[at:],
+        st.sampled_from(SENT_LINES),
+        st.integers(min_value=0, max_value=40),
+    ),
+)
+
+
+@given(st.lists(REPLY_LINES, max_size=25))
+@settings(max_examples=400)
+def test_where_all_is_marked_nothing_is_lost_by_not_looking(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    quick = own_lines(quote_ours(text, SENT))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flexmail.mail.ours._stand_apart", lambda *_: False)
+        assert own_lines(quote_ours(text, SENT)) == quick
+
+
+def test_a_reply_as_most_clients_write_it_is_not_compared_word_by_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("flexmail.mail.ours._runs", None)
+    quoted = "\n".join(f"> {line}" for line in PLAIN.split("\n"))
+    text = f"Approve\n\nOn Mon, 2 Nov 2026 Deployments wrote:\n{quoted}"
+    assert quote_ours(text, SENT) == text
