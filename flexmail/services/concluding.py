@@ -77,5 +77,7 @@ def _try_again(row: Reply, mail: Fetched, trouble: Exception, run: Run) -> None:
     what = str(trouble) if isinstance(trouble, ReadingFailed) else type(trouble).__name__
     row.reason = f"Try {row.tries} to process this mail broke off: {what.rstrip('.')}."
     if row.tries >= MAX_TRIES:
-        row.outcome, row.processed_at = "failed", run.now
+        # What lies behind the copy is told by the outcome alone: see `text_is_behind`.
+        row.outcome = "too_large" if mail.text_behind else "failed"
+        row.processed_at = run.now
         row.raw_partial, row.sealed_raw = mail.partial, sealed_copy(mail.raw)

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 LEASE = "replies"
 MAX_BYTES = 1024 * 1024
 """So much is read of a mail at the most; `HEAD_BYTES` where its texts end in there."""
+_ENDED_BEFORE_ITS_TEXT = {"own_mail", "bounce", "auto_reply", "malformed", "too_large"}
 
 
 @dataclass(slots=True)
@@ -155,5 +156,7 @@ def sha256(mail: Fetched) -> str:
 
 
 def text_is_behind(row: Reply) -> bool:
-    """Tell whether a mail has text that its kept copy lacks, so that nobody decides on the rest."""
-    return row.raw_partial and row.outcome == "too_large"
+    """Tell whether a mail may have text that its kept copy lacks, so that nobody decides on the
+    rest: it was found to have, or ended before anybody looked.
+    """
+    return row.raw_partial and row.outcome in _ENDED_BEFORE_ITS_TEXT

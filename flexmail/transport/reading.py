@@ -109,7 +109,7 @@ class Reader(Lister):
         if not cut:
             return mails
         structures = self.structures([mail.uid for mail in cut])
-        told = {mail.uid: texts_in(structures.get(mail.uid), mail.raw) for mail in cut}
+        told = {mail.uid: texts_in(structures.get(mail.uid), mail.raw, mail.size) for mail in cut}
         behind = {uid for uid, texts in told.items() if texts and texts.last_begins >= max_bytes}
         longer = [
             mail.uid

@@ -30,18 +30,22 @@ class _Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Where the last text of a mail begins at the earliest, and where all end at the latest."""
+    """Where the last text of a mail begins, and where all end: both at the latest."""
 
     last_begins: int
     end: int
 
 
-def texts_in(structure: Any, head: bytes) -> Texts | None:
+def texts_in(structure: Any, head: bytes, size: int) -> Texts | None:
     """Return where the texts of a mail are, None if nobody knows or there is none.
+
+    What belongs to no part, such as headers of parts and an epilogue, may all stand before the end
+    of the last text.
 
     Args:
         structure: as the server gave it, parsed.
         head: the beginning of the mail, its headers at least.
+        size: of the whole mail, in bytes.
     """
     end = _HEADERS_END.search(head)
     try:
@@ -52,9 +56,10 @@ def texts_in(structure: Any, head: bytes) -> Texts | None:
     if end is None or not counted or len(leaves) > MAX_LEAVES:
         return None
     before = [leaf.octets for leaf in leaves[: counted[-1]]]
+    between = size - end.end() - sum(leaf.octets for leaf in leaves)
     return Texts(
-        last_begins=end.end() + sum(before[:-1]),
-        end=end.end() + sum(before) + _PART_HEADERS * len(before),
+        last_begins=end.end() + sum(before[:-1]) + max(between, 0),
+        end=end.end() + sum(before) + max(between, _PART_HEADERS * len(before)),
     )
 
 

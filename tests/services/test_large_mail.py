@@ -11,8 +11,8 @@ from sqlalchemy import select
 from flexmail.db import db
 from flexmail.mail.bounded import HEAD_BYTES
 from flexmail.models import Reply
-from flexmail.services import explaining, inbox, undo
-from flexmail.services.reply_run import MAX_BYTES
+from flexmail.services import answers, explaining, inbox, undo
+from flexmail.services.reply_run import MAX_BYTES, text_is_behind
 from tests.conftest import NOW
 from tests.fixtures_servers import need
 from tests.servers import PASSWORD, Dovecot
@@ -150,3 +150,44 @@ def test_headers_of_a_part_that_hide_where_its_text_ends_decide_nothing(dovecot:
     text = f"{much * 68}{TEXT}Approve\r\n\r\nBut not before Monday.\r\n" + "x\r\n" * 2000
     row = outcome_of(made_of(text, attached(50_000)), dovecot)
     assert row.outcome in ("too_large", "unclear", "malformed")
+
+
+@pytest.mark.dovecot
+@pytest.mark.parametrize("hidden_by", ["headers", "an epilogue", "an epilogue of more than 1 MiB"])
+def test_what_no_part_counts_hides_no_text_behind_it(hidden_by: str, dovecot: Dovecot) -> None:
+    if hidden_by == "headers":
+        much = "X-Padding: " + "x" * 900 + "\r\n"
+        middle = PICTURE + much * 68 + BASE64 + filled(9000)
+        raw = made_of(f"{TEXT}Approve", middle, LATE)
+    else:
+        epilogue = "x\r\n" * (400_000 if "MiB" in hidden_by else 30_000)
+        inner = f"--c\r\n{TEXT}Approve\r\n--c\r\n{picture(900)}\r\n--c--\r\n{epilogue}"
+        raw = made_of(f"Content-Type: multipart/related; boundary=c\r\n\r\n{inner}", LATE)
+    assert outcome_of(raw, dovecot).outcome in ("unclear", "malformed", "too_large")
+
+
+@pytest.mark.dovecot
+def test_a_mail_that_was_given_up_is_not_judged_later_by_half_of_it(
+    dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise ValueError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answers, "queue", breaks)
+        outcome_of(made_of(f"{TEXT}Approve", picture(2_000_000), BUT), dovecot)
+        for _ in range(2):
+            inbox.process_replies(now=NOW, at_once=True)
+    db.session.rollback()
+    row = db.session.scalars(select(Reply)).one()
+    assert (row.tries, row.outcome) == (3, "too_large")
+    assert undo.reprocess(row.id, now=NOW).outcome == "too_large"
+
+
+@pytest.mark.parametrize("outcome", ["own_mail", "bounce", "auto_reply", "malformed", "too_large"])
+def test_of_what_was_judged_before_its_text_was_looked_at_nobody_knows_the_end(
+    outcome: str,
+) -> None:
+    assert text_is_behind(Reply(outcome=outcome, raw_partial=True))
+    assert not text_is_behind(Reply(outcome=outcome, raw_partial=False))
+    assert not text_is_behind(Reply(outcome="unclear", raw_partial=True))

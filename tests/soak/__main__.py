@@ -74,9 +74,14 @@ class Soak:
                 self.troubles[name_of(one)] += 1
 
     def calm_down(self) -> str:
-        """Let pauses and claims run out, and wait until all is done; say what is not."""
-        until = time.monotonic() + CALM_SECONDS
+        """Let pauses and claims run out, and wait until all is done; say what is not.
+
+        As long as it becomes less, it is waited for: a backlog takes as long as it takes.
+        """
+        before, until = "", 0.0
         while left := self._left():
+            if left != before:
+                before, until = left, time.monotonic() + CALM_SECONDS
             if time.monotonic() > until:
                 channels = [
                     f"{one.name}: {one.error}" for one in db.session.scalars(select(Channel))

@@ -29,7 +29,7 @@ def told(*parts: str) -> Any:
 
 def ends(*parts: str) -> tuple[int, int] | None:
     """Return in which part the last text begins and ends, counted in octets of parts."""
-    found = texts_in(told(*parts), HEAD)
+    found = texts_in(told(*parts), HEAD, 0)
     if found is None:
         return None
     return found.last_begins - len(HEAD), (found.end - len(HEAD)) % 2048
@@ -59,7 +59,7 @@ def test_texts_end_with_the_last_part_that_may_be_one(
 
 def test_a_mail_of_one_part_is_that_text() -> None:
     whole = parse_response([f"1 (BODYSTRUCTURE {PLAIN})".encode()])[1][1]
-    assert texts_in(whole, HEAD) == Texts(len(HEAD), len(HEAD) + 100 + 2048)
+    assert texts_in(whole, HEAD, 114) == Texts(len(HEAD), len(HEAD) + 100 + 2048)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_mail_of_one_part_is_that_text() -> None:
     [None, (), ((),), (None, None), (b"text",), (b"text", b"plain", None), b"text", 7, (((),),)],
 )
 def test_what_is_no_structure_says_nothing(structure: Any) -> None:
-    assert texts_in(structure, HEAD) is None
+    assert texts_in(structure, HEAD, 0) is None
 
 
 def test_parts_that_are_nested_too_deep_say_nothing() -> None:
@@ -75,8 +75,13 @@ def test_parts_that_are_nested_too_deep_say_nothing() -> None:
     for _ in range(12):
         text = f'({text} "mixed")'
     deep = parse_response([f"1 (BODYSTRUCTURE {text})".encode()])[1][1]
-    assert texts_in(deep, HEAD) is None
+    assert texts_in(deep, HEAD, 0) is None
 
 
 def test_without_the_end_of_the_headers_nobody_knows() -> None:
-    assert texts_in(told(PLAIN), b"Subject: x\r\n") is None
+    assert texts_in(told(PLAIN), b"Subject: x\r\n", 0) is None
+
+
+def test_what_belongs_to_no_part_may_stand_before_the_last_text() -> None:
+    found = texts_in(told(PLAIN, IMAGE, PLAIN), HEAD, len(HEAD) + 9200 + 70_000)
+    assert found == Texts(len(HEAD) + 9100 + 70_000, len(HEAD) + 9200 + 70_000)
