@@ -93,8 +93,10 @@ def test_the_oracle_sees_who_else_wrote(sender: str) -> None:
 
 
 def test_a_reading_that_believes_any_sender_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    def believe(raw: bytes, *, partial: bool) -> Parsed:
-        return replace(parse(raw, partial=partial), author=Mailbox("", BOB), problem="")
+    def believe(raw: bytes, *, partial: bool, whole_text: bool) -> Parsed:
+        return replace(
+            parse(raw, partial=partial, whole_text=whole_text), author=Mailbox("", BOB), problem=""
+        )
 
     monkeypatch.setattr("flexmail.mail.desk.parse", believe)
     with pytest.raises(Finding, match="not every reader sees Bob"):
