@@ -14,7 +14,6 @@ from flexmail.mail.lines import CLOCK, MAX_SEEN, YEAR, bare, is_blank
 from flexmail.mail.wordings import FORWARD_INTRODUCTIONS, HEADER_LABELS, TITLES
 
 _MAX_TITLE = 100
-_MAX_INTRODUCTION = 120
 _HEADER_LINES = 7
 _UNKNOWN_LABELS = 4
 _MIN_STROKES = 3

@@ -22,13 +22,11 @@ from flexmail.services import (
     settings,
 )
 from flexmail.services.moments import iso
-from flexmail.services.receiving import receive
 from flexmail.services.reply_run import LEASE, Patience, Report, Run
 from flexmail.services.taking import take
-from flexmail.services.understood import understand
 from flexmail.transport.imap import open_folder
 
-__all__ = ["Patience", "Report", "process_replies", "raw_of", "receive", "summary_of", "understand"]
+__all__ = ["Patience", "Report", "process_replies", "raw_of", "summary_of"]
 
 log = logging.getLogger(__name__)
 
