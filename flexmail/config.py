@@ -28,6 +28,8 @@ PREFIX = "FLEXMAIL_"
 _WHOLE_NUMBERS = (
     ("TRUSTED_PROXIES", 0, 10),
     ("LONG_POLLS", 1, 1000),
+    ("EVENTS_PER_TOKEN_HOUR", 1, 10_000_000),
+    ("NOTIFICATIONS_PER_RECIPIENT_HOUR", 1, 10_000_000),
     ("MAX_CONTENT_LENGTH", 65536, 2**31),
 )
 
@@ -55,6 +57,8 @@ def configure(app: Flask, overrides: Mapping[str, object] | None = None) -> None
         BASE_URL="",
         TRUSTED_PROXIES=0,
         LONG_POLLS=2,
+        EVENTS_PER_TOKEN_HOUR=1000,
+        NOTIFICATIONS_PER_RECIPIENT_HOUR=60,
         TIMEZONE="UTC",
         CALLBACK_ALLOWED_HOSTS="",
         SESSION_COOKIE_NAME="flexmail_session",

@@ -5,6 +5,7 @@
     ├── InvalidInput           what a person or program gave; `.errors` by field
     ├── NotFound               no such approval, reply, mail, account or token
     ├── Conflict               right in itself, but not in the present state
+    ├── TooMany                right in itself, but too often; `.seconds` until it may be again
     ├── SecretUnreadable       a sealed value and no key that opens it
     ├── OwnershipLost          another process owns the jobs now: commit nothing
     ├── ReadingFailed          a mail that exhausts or ends the process that reads it
@@ -57,6 +58,14 @@ class NotFound(FlexmailError):
 
 class Conflict(FlexmailError):
     """The present state does not allow it; the sentence says which state that is."""
+
+
+class TooMany(FlexmailError):
+    """What may happen so often in a time and no more; it may again in `seconds`."""
+
+    def __init__(self, sentence: str, *, seconds: int) -> None:
+        super().__init__(sentence)
+        self.seconds = seconds
 
 
 class SecretUnreadable(FlexmailError):

@@ -28,6 +28,7 @@ GROUPS = {
     "backup": "copies:backup",
     "callbacks": "callbacks:group",
     "db": "database:group",
+    "events": "events:group",
     "keys": "keys:group",
     "outbox": "outbox:group",
     "replies": "replies:group",

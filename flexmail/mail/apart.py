@@ -12,7 +12,7 @@ import signal
 import struct
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, cast
 
 from flexmail.mail.crossing import pack, unpack
 from flexmail.mail.desk import Enquiry, Question, Reader, tell
@@ -21,7 +21,7 @@ HEADER = struct.Struct(">cI")
 """What stands before each message between the processes: its kind, and how many bytes follow."""
 _SIZE = struct.Struct(">I")
 
-LOOK_AT_ALL, LOOK_AT_PART, READ, TELL = b"L", b"P", b"R", b"T"
+LOOK_AT_ALL, LOOK_AT_PART, READ, TELL, RENDER = b"L", b"P", b"R", b"T", b"W"
 READY, ANSWER, NO_MEMORY, BROKE_OFF = b"K", b"A", b"M", b"E"
 
 MAX_MEMORY = 512 << 20
@@ -36,6 +36,13 @@ _LIMITS = {
     resource.RLIMIT_NOFILE: 16,
     resource.RLIMIT_NPROC: 0,
 }
+
+
+class Press(Protocol):
+    """A desk that renders templates."""
+
+    def render(self, order: bytes) -> bytes:
+        """Return what an order asks for."""
 
 
 def run(desk: str) -> None:
@@ -82,6 +89,8 @@ def _answer(desk: Reader, kind: bytes, question: bytes) -> tuple[bytes, bytes]:
         if kind == READ:
             asked = unpack(Question, question)
             return ANSWER, pack(desk.read(asked.words, asked.sent))
+        if kind == RENDER:
+            return ANSWER, cast(Press, desk).render(question)
         if kind == TELL:
             return ANSWER, pack(tell(desk, *_opened(question)))
         return ANSWER, pack(desk.look(question, partial=kind == LOOK_AT_PART))

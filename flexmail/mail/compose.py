@@ -47,6 +47,7 @@ def compose(
     reply_to: str | None,
     in_reply_to: str | None,
     kind: str,
+    unsubscribe: str = "",
 ) -> bytes:
     """Return the mail as it goes out: CRLF lines of at most 998 bytes, text and HTML.
 
@@ -54,6 +55,7 @@ def compose(
         date: aware; written with its own offset.
         in_reply_to: set for an answer to a mail, which RFC 3834 calls auto-replied.
         kind: our own mark (`X-Flexmail`), by which we know our mail again.
+        unsubscribe: where such mail is stopped by a POST (RFC 8058), if anywhere.
 
     Raises:
         ValueError: for a header value with a line break or control character, an address that is
@@ -76,6 +78,8 @@ def compose(
         "References": in_reply_to,
         "Auto-Submitted": "auto-replied" if in_reply_to else "auto-generated",
         "X-Auto-Response-Suppress": "All",
+        "List-Unsubscribe": unsubscribe and f"<{unsubscribe}>",
+        "List-Unsubscribe-Post": unsubscribe and "List-Unsubscribe=One-Click",
         "X-Flexmail": kind,
     }
     written = {name: value or "" for name, value in headers.items() if value or name == "Subject"}

@@ -12,6 +12,16 @@ from flexmail.models.approvals import (
     ApprovalReference,
     Decision,
 )
+from flexmail.models.events import (
+    DIGESTS,
+    DigestItem,
+    Event,
+    EventSkip,
+    EventTemplate,
+    HourlyCount,
+    OptOut,
+    Subscription,
+)
 from flexmail.models.mail import (
     MAIL_STATES,
     OUTCOMES,
@@ -28,11 +38,13 @@ from flexmail.models.operations import (
     Channel,
     Installation,
     Lease,
+    Trouble,
 )
 from flexmail.models.settings import EmailSettings
 
 __all__ = [
     "CALLBACK_STATES",
+    "DIGESTS",
     "FINAL_STATUSES",
     "MAIL_STATES",
     "OUTCOMES",
@@ -46,14 +58,22 @@ __all__ = [
     "Canary",
     "Channel",
     "Decision",
+    "DigestItem",
     "EmailSettings",
+    "Event",
+    "EventSkip",
+    "EventTemplate",
+    "HourlyCount",
     "Installation",
     "Lease",
     "Membership",
+    "OptOut",
     "OutboxContent",
     "OutboxMail",
     "Reply",
     "ReplyFolder",
     "SignInFailure",
+    "Subscription",
+    "Trouble",
     "User",
 ]

@@ -13,7 +13,10 @@ ROLES = ("admin", "approver")
 
 
 class User(Base):
-    """An account: an admin sees all; an approver sees the own approvals."""
+    """An account: an admin sees all; an approver sees the own approvals.
+
+    `digest` says how often it wants to hear of events that can wait (`DIGESTS`).
+    """
 
     __tablename__ = "users"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -24,6 +27,7 @@ class User(Base):
     password_hash: Mapped[str | None] = mapped_column(String(255))
     session_version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    digest: Mapped[str] = mapped_column(String(16), default="at_once")
     groups: Mapped[list[Membership]] = relationship(
         cascade="all, delete-orphan", order_by="Membership.group", lazy="selectin"
     )

@@ -114,6 +114,8 @@ class OutboxMail(Base):
     __table_args__ = (
         Index("ix_outbox_due", "state", "retry_at"),
         Index("ix_outbox_state_id", "state", "id"),
+        Index("ix_outbox_recipient_id", "recipient", "id"),
+        Index("ix_outbox_kind_id", "kind", "id"),
         Index(
             "ix_outbox_in_clear",
             "kind",
@@ -123,7 +125,7 @@ class OutboxMail(Base):
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(40))
-    recipient: Mapped[str] = mapped_column(String(254), index=True)
+    recipient: Mapped[str] = mapped_column(String(254))
     subject: Mapped[str] = mapped_column(String(400))
     message_id_digest: Mapped[str] = mapped_column(String(64), unique=True)
     state: Mapped[str] = mapped_column(String(16), default="queued")
@@ -138,6 +140,7 @@ class OutboxMail(Base):
     bounced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     status_code: Mapped[str] = mapped_column(String(16), default="")
     approval_id: Mapped[int | None] = mapped_column(ForeignKey("approvals.id"), index=True)
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id"), index=True)
     content: Mapped[OutboxContent] = relationship()
     sealed_content: AssociationProxy[bytes] = association_proxy(
         "content", "sealed_content", creator=lambda sealed: OutboxContent(sealed_content=sealed)

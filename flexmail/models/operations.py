@@ -26,7 +26,8 @@ class Lease(Base):
 class Channel(Base):
     """How a job (`replies`, `outbox`) fares: its last run, and since when and why it fails.
 
-    `pace` is how many mails a batch may hold while the server wants them slower.
+    `pace` is how many mails a batch may hold while the server wants them slower, `failures` how
+    many runs failed since one did not.
     """
 
     __tablename__ = "channels"
@@ -38,6 +39,19 @@ class Channel(Base):
     paused_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     paused_revision: Mapped[int | None]
     pace: Mapped[int | None]
+    failures: Mapped[int] = mapped_column(default=0)
+
+
+class Trouble(Base):
+    """Something that is wrong with flexmail's own mail, since when, and what it is.
+
+    There is a row only while it lasts; who was told that it began is told that it ended.
+    """
+
+    __tablename__ = "troubles"
+    kind: Mapped[str] = mapped_column(String(40), primary_key=True)
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    text: Mapped[str] = mapped_column(Text)
 
 
 class Canary(Base):
@@ -78,7 +92,8 @@ class Installation(Base):
 class Callback(Base):
     """One announcement to a program: the same body and `webhook_id` on every try.
 
-    `origin` is scheme, host and port of the address: what is slow or away together.
+    `origin` is scheme, host and port of the address: what is slow or away together. One without
+    an approval tells the operator of a trouble of our own.
     """
 
     __tablename__ = "callbacks"
@@ -88,7 +103,7 @@ class Callback(Base):
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     webhook_id: Mapped[str] = mapped_column(String(64), unique=True)
-    approval_id: Mapped[int] = mapped_column(ForeignKey("approvals.id"), index=True)
+    approval_id: Mapped[int | None] = mapped_column(ForeignKey("approvals.id"), index=True)
     token_id: Mapped[int | None] = mapped_column(ForeignKey("api_tokens.id"))
     url: Mapped[str] = mapped_column(String(2000))
     origin: Mapped[str] = mapped_column(String(300))

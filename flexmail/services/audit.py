@@ -48,6 +48,8 @@ ACTIONS = (
     "keys_rotated",
     "mail_reprocessed",
     "mail_restored",
+    "notifications_switched_off",
+    "notifications_switched_on",
     "password_changed",
     "sessions_ended",
     "settings_saved",

@@ -45,12 +45,15 @@ def queue(
     now: datetime,
     threading: Threading | None = None,
     approval_id: int | None = None,
+    event_id: int | None = None,
+    unsubscribe: str = "",
 ) -> OutboxMail:
     """Render `templates/email/<kind>/` and add the mail to the caller's transaction.
 
     Args:
         to: one addr-spec.
         context: what the templates see; `site` (base URL, "" when unknown) and `zone` are added.
+        unsubscribe: where such mail is stopped by a POST, if anywhere.
 
     Raises:
         Conflict: there is no SMTP From Address yet.
@@ -69,6 +72,7 @@ def queue(
         reply_to=threading.reply_to,
         in_reply_to=threading.in_reply_to,
         kind=kind,
+        unsubscribe=unsubscribe,
     )
     mail = OutboxMail(
         kind=kind,
@@ -79,6 +83,7 @@ def queue(
         retry_at=now,
         created_at=now,
         approval_id=approval_id,
+        event_id=event_id,
     )
     db.session.add(mail)
     return mail

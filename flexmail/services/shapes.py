@@ -13,6 +13,7 @@ from flexmail.mail.reference import mask
 from flexmail.models import ApiToken, AuditEntry, Callback, EmailSettings, OutboxMail, Reply, User
 from flexmail.services import settings
 from flexmail.services.approval_shape import approval_shape, callback_state
+from flexmail.services.events import Report as EventReport
 from flexmail.services.inbox import Report
 from flexmail.services.moments import moment_shape
 from flexmail.services.paging import Page
@@ -22,6 +23,7 @@ __all__ = [
     "approval_shape",
     "audit_shape",
     "callback_shape",
+    "event_shape",
     "list_shape",
     "mail_shape",
     "page_shape",
@@ -114,6 +116,12 @@ def callback_shape(callback: Callback) -> Shape:
         "created_at": moment_shape(callback.created_at),
         **callback_state(callback),
     }
+
+
+def event_shape(report: EventReport) -> Shape:
+    """Return what became of an event."""
+    skipped = [{"recipient": skip.recipient, "reason": skip.reason} for skip in report.skipped]
+    return {"id": report.event_id, "queued": report.queued, "skipped": skipped}
 
 
 def settings_shape(row: EmailSettings) -> Shape:

@@ -16,7 +16,7 @@ from flexmail.mail.reference import digest
 from flexmail.models import ApiToken
 from flexmail.services import audit, webhook_secrets
 
-SCOPES = ("approvals", "settings", "mail", "status")
+SCOPES = ("approvals", "events", "settings", "mail", "status")
 _PREFIX = "flexmail_"
 _USE_NOTED_EVERY = timedelta(minutes=10)
 

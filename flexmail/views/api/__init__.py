@@ -16,6 +16,7 @@ from flexmail.views.api import (
     approvals,
     callbacks,
     docs,
+    events,
     outbox,
     problems,
     replies,
@@ -26,7 +27,7 @@ from flexmail.views.api import (
 )
 from flexmail.views.api.resource import SECURITY, Resource, problem_name
 
-RESOURCES = (approvals, replies, outbox, callbacks, status, settings)
+RESOURCES = (approvals, events, replies, outbox, callbacks, status, settings)
 
 _DESCRIPTION = (
     "Every call but this description needs the header `Authorization: Bearer <token>`; an admin"
@@ -43,6 +44,7 @@ _ERRORS = {
     413: "The body is too large.",
     415: "The body has another media type than application/json.",
     422: "Something in body, query or header is wrong; `errors` says what, by field.",
+    429: "Too often; try again after the seconds in Retry-After.",
     503: "The database is busy; try again after the seconds in Retry-After.",
 }
 

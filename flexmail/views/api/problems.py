@@ -15,7 +15,7 @@ from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.routing import RequestRedirect
 
-from flexmail.errors import Conflict, InvalidInput, NotFound, SecretUnreadable
+from flexmail.errors import Conflict, InvalidInput, NotFound, SecretUnreadable, TooMany
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -71,6 +71,10 @@ def handle_errors(blueprint: Blueprint) -> None:
     blueprint.register_error_handler(NotFound, lambda error: problem(404, str(error)))
     for refusal in (Conflict, SecretUnreadable):
         blueprint.register_error_handler(refusal, lambda error: problem(409, str(error)))
+    blueprint.register_error_handler(
+        TooMany,
+        lambda error: problem(429, str(error), headers={"Retry-After": str(error.seconds)}),
+    )
     for trouble in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
         blueprint.register_error_handler(trouble, _of_database)
 

@@ -1,0 +1,213 @@
+"""The words of a notification, which admins may write: subject, text and HTML in Jinja's sandbox.
+
+A template sees `VARIABLES` and nothing else. HTML is escaped, and no template can say otherwise.
+What a template may cost in time and memory is bounded by whoever renders it: see
+`services/rendering`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from jinja2 import ChainableUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.meta import find_undeclared_variables
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from flexmail.mail.address import is_safe_header
+from flexmail.mail.compose import OutgoingContent
+from flexmail.mail.html import visible_text
+
+FIELDS = ("subject", "text", "html")
+MAX_SOURCE = {"subject": 500, "text": 20_000, "html": 50_000}
+"""Characters of a source."""
+MAX_RENDERED = {"subject": 200, "text": 100_000, "html": 200_000}
+"""Characters of what it gives; a longer subject is cut, a longer text or page is a fault."""
+VARIABLES = {
+    "type": "the type of the event, such as completed",
+    "label": "the type in words, such as Completed",
+    "title": "the subject that the program gave, else data.title, else the label",
+    "subject": "the subject that the program gave, or nothing",
+    "scope": "where it happened, such as billing/prod, or nothing",
+    "data": "what the program told: data.NAME, whatever it sent; nothing where it did not",
+    "link": "data.link, if it is an http or https address",
+    "submitter": "data.submitter",
+    "details": "data.details",
+    "at": "when it was told, in the zone of mails",
+    "site": "the address of flexmail, or nothing",
+}
+"""What a template may use, each with what it is."""
+
+_NOT_OURS = ("lipsum", "cycler", "joiner", "namespace", "range")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The three templates of one type of event."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class TemplateFault(ValueError):
+    """Templates that cannot be used; `errors` says why, by field."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        self.errors = dict(errors)
+        super().__init__(" ".join(f"{field}: {text}" for field, text in self.errors.items()))
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    def __init__(self, *, html: bool) -> None:
+        super().__init__(
+            autoescape=html, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+        for name in _NOT_OURS:
+            self.globals.pop(name, None)
+        self.filters.pop("safe", None)
+
+
+_SANDBOXES = {field: _Sandbox(html=field == "html") for field in FIELDS}
+
+
+def check(source: Source) -> None:
+    """Look at the sources alone: size, grammar, and the names that they use.
+
+    Raises:
+        TemplateFault
+    """
+    errors = {}
+    for field in FIELDS:
+        if fault := _fault_of(field, getattr(source, field)):
+            errors[field] = fault
+    if errors:
+        raise TemplateFault(errors)
+
+
+def render(source: Source, known: Mapping[str, Any]) -> OutgoingContent:
+    """Return what the templates give for these values of `VARIABLES`.
+
+    Raises:
+        TemplateFault: one breaks off, or gives nothing that anybody could read.
+    """
+    found: dict[str, str] = {}
+    errors: dict[str, str] = {}
+    for field in FIELDS:
+        try:
+            found[field] = _rendered(field, getattr(source, field), known)
+        except TemplateFault as fault:
+            errors |= fault.errors
+    if errors:
+        raise TemplateFault(errors)
+    return OutgoingContent(**found)
+
+
+class Desk:
+    """Renders in the process that it is in; see `apart`."""
+
+    def render(self, order: bytes) -> bytes:
+        """Return, as JSON, what the templates in an order give: `{content}` or `{errors}`."""
+        asked = json.loads(order)
+        try:
+            content = render(Source(**asked["source"]), asked["known"])
+        except TemplateFault as fault:
+            return json.dumps({"errors": fault.errors}).encode()
+        return json.dumps({"content": asdict(content)}).encode()
+
+
+def order(source: Source, known: Mapping[str, Any]) -> bytes:
+    """Return what `Desk.render` is asked."""
+    return json.dumps({"source": asdict(source), "known": dict(known)}).encode()
+
+
+def delivered(answer: bytes) -> OutgoingContent:
+    """Return what `Desk.render` gave.
+
+    Raises:
+        TemplateFault: what is wrong with the templates.
+        ValueError: it is no such answer.
+    """
+    told = json.loads(answer)
+    if isinstance(told, dict) and isinstance(errors := told.get("errors"), dict):
+        raise TemplateFault({str(field): str(text) for field, text in errors.items()})
+    content = told["content"] if isinstance(told, dict) and "content" in told else None
+    if not isinstance(content, dict) or sorted(content) != sorted(FIELDS):
+        raise ValueError("It is no rendered notification.")
+    for field in FIELDS:
+        _check_rendered(field, str(content[field]))
+    return OutgoingContent(**{field: str(content[field]) for field in FIELDS})
+
+
+def _fault_of(field: str, source: str) -> str:
+    """Say what is wrong with one source, or nothing."""
+    if len(source) > MAX_SOURCE[field]:
+        return f"Give at most {MAX_SOURCE[field]} characters."
+    one_line = source if field == "subject" else source.translate({9: " ", 10: " ", 13: " "})
+    if not is_safe_header(one_line):
+        return "Give no control characters" + (" and one line only." if field == "subject" else ".")
+    sandbox = _SANDBOXES[field]
+    try:
+        tree = sandbox.parse(source)
+        sandbox.from_string(source)
+    except TemplateSyntaxError as error:
+        return f"Line {error.lineno}: {_sentence(error.message)}"
+    except TemplateError as error:
+        return _sentence(error.message)
+    except RecursionError:
+        return "It is nested too deep."
+    kinds = (nodes.ScopedEvalContextModifier, nodes.EvalContextModifier)
+    if any(True for kind in kinds for _ in tree.find_all(kind)):
+        return "A template cannot turn escaping on or off."
+    loads = (nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)
+    if any(True for kind in loads for _ in tree.find_all(kind)):
+        return "A template cannot load another."
+    unknown = sorted(find_undeclared_variables(tree) - VARIABLES.keys())
+    if unknown:
+        return f"There is no variable {unknown[0]}. There are: {', '.join(VARIABLES)}."
+    return ""
+
+
+def _rendered(field: str, source: str, known: Mapping[str, Any]) -> str:
+    pieces, size = [], 0
+    try:
+        for piece in _SANDBOXES[field].from_string(source).generate(**known):
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_RENDERED[field] and field != "subject":
+                raise TemplateFault(
+                    {field: f"It gives more than {MAX_RENDERED[field]} characters."}
+                )
+    except SecurityError as error:
+        raise TemplateFault({field: f"It does what no template may: {error}"}) from error
+    except (TemplateFault, MemoryError):
+        raise
+    except Exception as error:
+        # Whatever a template does with whatever a program sent: it is the template's fault.
+        raise TemplateFault({field: _sentence(f"{type(error).__name__}: {error}")}) from error
+    text = "".join(pieces)
+    if field == "subject":
+        text = " ".join(text.split())[: MAX_RENDERED["subject"]].rstrip()
+    else:
+        text = text.strip() + "\n"
+    _check_rendered(field, text)
+    return text
+
+
+def _check_rendered(field: str, text: str) -> None:
+    shown = visible_text(text) if field == "html" else text
+    if not shown.strip():
+        raise TemplateFault({field: "It gives nothing."})
+    if len(text) > MAX_RENDERED[field] + 1:
+        raise TemplateFault({field: f"It gives more than {MAX_RENDERED[field]} characters."})
+    one_line = text if field == "subject" else text.translate({9: " ", 10: " ", 13: " "})
+    if not is_safe_header(one_line):
+        raise TemplateFault({field: "It gives control characters."})
+
+
+def _sentence(text: str | None) -> str:
+    text = " ".join((text or "It cannot be read").split())[:300]
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,75 @@
+"""Summaries: events that can wait, one mail an hour or a day to whoever wants it so.
+
+Also what came over somebody's limit of mails an hour: it stands in the next summary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from flask import current_app
+from sqlalchemy import delete, func, select
+
+from flexmail.config import time_zone
+from flexmail.db import db, transaction
+from flexmail.errors import Conflict
+from flexmail.models import DigestItem, Event
+from flexmail.services import limits, outbox, unsubscribing
+
+HOUR_OF_DAY = 8
+"""When daily summaries go out, in the zone of mails."""
+MAX_LISTED = 100
+MAX_WAITING = 1000
+"""So many events wait for one recipient at the most."""
+
+
+def due_at(digest: str, now: datetime) -> datetime:
+    """Return when somebody's next summary is due."""
+    if digest != "daily":
+        return limits.next_hour(now)
+    there = now.astimezone(time_zone(current_app.config["TIMEZONE"]))
+    due = there.replace(hour=HOUR_OF_DAY, minute=0, second=0, microsecond=0)
+    return (due if due > there else due + timedelta(days=1)).astimezone(now.tzinfo)
+
+
+def add(event: Event, recipient: str, subject: str, *, due: datetime) -> bool:
+    """Let an event wait for a summary; joins the caller's transaction.
+
+    Returns:
+        False when too many wait already.
+    """
+    waiting = select(func.count(DigestItem.id)).where(DigestItem.recipient == recipient)
+    if (db.session.scalar(waiting) or 0) >= MAX_WAITING:
+        return False
+    db.session.add(DigestItem(recipient=recipient, event_id=event.id, subject=subject, due_at=due))
+    return True
+
+
+def queue_due(*, now: datetime, keep_going: Callable[[], bool] = lambda: True) -> int:
+    """Queue the summaries that are due, each in a commit of its own; return how many."""
+    due = select(DigestItem.recipient).where(DigestItem.due_at <= now).distinct()
+    queued = 0
+    for recipient in db.session.scalars(due.order_by(DigestItem.recipient)).all():
+        if not keep_going():
+            break
+        with transaction():
+            queued += _queue(recipient, now)
+    return queued
+
+
+def _queue(recipient: str, now: datetime) -> int:
+    waiting = (DigestItem.recipient == recipient, DigestItem.due_at <= now)
+    wanted = select(DigestItem).where(*waiting).order_by(DigestItem.id)
+    items = list(db.session.scalars(wanted.limit(MAX_LISTED)))
+    if not items:
+        return 0
+    more = (db.session.scalar(select(func.count(DigestItem.id)).where(*waiting)) or 0) - len(items)
+    link = unsubscribing.link(recipient, unsubscribing.EVERYTHING)
+    context = {"items": items, "more": more, "count": len(items) + more, "unsubscribe": link}
+    try:
+        outbox.queue("digest", recipient, context, now=now, unsubscribe=link)
+    except Conflict:
+        return 0  # e-mail is not set up any more: they wait
+    db.session.execute(delete(DigestItem).where(*waiting))
+    return 1

@@ -1,0 +1,107 @@
+"""What a notification of an event says: the words of an admin, else those that came with flexmail.
+
+Words that cannot be used for an event never hold it back: it goes out in the built-in ones, and the
+template says since when and why.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import current_app
+from sqlalchemy import update
+
+from flexmail.config import time_zone
+from flexmail.db import db, transaction
+from flexmail.mail.compose import OutgoingContent
+from flexmail.mail.event_template import Source, TemplateFault
+from flexmail.mail.event_template import render as render_here
+from flexmail.models import EventTemplate
+from flexmail.services import event_types, rendering
+
+log = logging.getLogger(__name__)
+
+_FILES = Path(__file__).parents[1] / "templates" / "events"
+
+
+def variables(
+    type_name: str, scope: str, subject: str, data: Mapping[str, Any], *, at: datetime
+) -> dict[str, Any]:
+    """Return what templates see of an event: the names of `event_template.VARIABLES`."""
+    label = event_types.of(type_name).label
+    zone = time_zone(current_app.config["TIMEZONE"])
+    title = subject or _text(data.get("title")) or label
+    link = _text(data.get("link"))
+    return {
+        "type": type_name,
+        "label": label,
+        "title": " ".join(title.split())[:200],
+        "subject": subject,
+        "scope": scope,
+        "data": dict(data),
+        "link": link if _is_link(link) else "",
+        "submitter": _text(data.get("submitter")),
+        "details": _text(data.get("details")),
+        "at": at.astimezone(zone).strftime("%a %d %b %Y, %H:%M %Z"),
+        "site": current_app.config["BASE_URL"],
+    }
+
+
+@cache
+def built_in(type_name: str) -> Source:
+    """Return the words that came with flexmail, for this type or else for any."""
+    folder = _FILES / (type_name if type_name in event_types.BUILT_IN else "any")
+    subject, text, html = (
+        (folder / name).read_text(encoding="utf-8")
+        for name in ("subject.txt", "text.txt", "html.html")
+    )
+    return Source(subject.rstrip("\n"), text, html)
+
+
+def render(type_name: str, known: Mapping[str, Any], *, now: datetime) -> OutgoingContent:
+    """Return what a notification says; commits a note where an admin's words fail.
+
+    Outside any transaction: rendering may take seconds.
+    """
+    row = db.session.get(EventTemplate, type_name)
+    source = Source(row.subject, row.text, row.html) if row else None
+    failed_before = bool(row and row.failed_at)
+    db.session.rollback()  # no transaction is open while a template is rendered
+    if source is None:
+        return render_here(built_in(type_name), known)
+    try:
+        content = rendering.render(source, known)
+    except (TemplateFault, OSError) as error:
+        log.warning("The template of %s failed, the built-in one was used: %s", type_name, error)
+        _note(type_name, str(error), now)
+        return render_here(built_in(type_name), known)
+    if failed_before:
+        _note(type_name, "", None)
+    return content
+
+
+def _note(type_name: str, failure: str, now: datetime | None) -> None:
+    with transaction():
+        db.session.execute(
+            update(EventTemplate)
+            .where(EventTemplate.type == type_name)
+            .values(failure=failure, failed_at=now)
+        )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _is_link(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not text.split()[1:]
