@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
-from jinja2 import ChainableUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import ChainableUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -171,10 +172,16 @@ def _fault_of(field: str, source: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=64)
+def _compiled(field: str, source: str) -> Template:
+    """Return a template ready to render: compiling it takes longer than that."""
+    return _SANDBOXES[field].from_string(source)
+
+
 def _rendered(field: str, source: str, known: Mapping[str, Any]) -> str:
     pieces, size = [], 0
     try:
-        for piece in _SANDBOXES[field].from_string(source).generate(**known):
+        for piece in _compiled(field, source).generate(**known):
             pieces.append(piece)
             size += len(piece)
             if size > MAX_RENDERED[field] and field != "subject":

@@ -23,6 +23,7 @@ from flexmail.models.events import (
     Subscription,
 )
 from flexmail.models.mail import (
+    MAIL_KINDS,
     MAIL_STATES,
     OUTCOMES,
     OutboxContent,
@@ -46,6 +47,7 @@ __all__ = [
     "CALLBACK_STATES",
     "DIGESTS",
     "FINAL_STATUSES",
+    "MAIL_KINDS",
     "MAIL_STATES",
     "OUTCOMES",
     "ROLES",

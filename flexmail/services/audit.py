@@ -23,45 +23,8 @@ from flexmail.crypto import key_ring
 from flexmail.db import Base, at_end, db
 from flexmail.errors import SecretUnreadable
 from flexmail.models import AuditEntry, Installation
+from flexmail.services.audit_actions import ACTIONS as ACTIONS
 from flexmail.services.paging import Page, page_of
-
-ACTIONS = (
-    "account_added",
-    "account_disabled",
-    "account_edited",
-    "account_enabled",
-    "approval_approved",
-    "approval_cancelled",
-    "approval_expired",
-    "approval_rejected",
-    "approval_requested",
-    "audit_end_lost",
-    "backup_made",
-    "backup_restored",
-    "canary_passed",
-    "canary_refused",
-    "canary_repeated",
-    "digest_chosen",
-    "folder_confirmed",
-    "installation_claimed",
-    "installation_made",
-    "keys_dropped",
-    "keys_rotated",
-    "mail_reprocessed",
-    "mail_restored",
-    "notifications_switched_off",
-    "notifications_switched_on",
-    "password_changed",
-    "sessions_ended",
-    "settings_saved",
-    "sign_in_throttled",
-    "signed_in",
-    "subscription_added",
-    "subscription_removed",
-    "token_created",
-    "token_revoked",
-)
-"""Everything that is recorded, by name."""
 
 FIRST = "0" * 64
 """What the first entry is chained to."""

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import current_app
-from sqlalchemy import update
+from sqlalchemy import bindparam, select, update
 
 from flexmail.config import time_zone
 from flexmail.db import db, transaction
@@ -27,6 +27,9 @@ from flexmail.services import event_types, rendering
 
 log = logging.getLogger(__name__)
 
+_WRITTEN = select(
+    EventTemplate.subject, EventTemplate.text, EventTemplate.html, EventTemplate.failed_at
+).where(EventTemplate.type == bindparam("name"))
 _FILES = Path(__file__).parents[1] / "templates" / "events"
 
 
@@ -69,7 +72,7 @@ def render(type_name: str, known: Mapping[str, Any], *, now: datetime) -> Outgoi
 
     Outside any transaction: rendering may take seconds.
     """
-    row = db.session.get(EventTemplate, type_name)
+    row = db.session.execute(_WRITTEN, {"name": type_name}).one_or_none()
     source = Source(row.subject, row.text, row.html) if row else None
     failed_before = bool(row and row.failed_at)
     db.session.rollback()  # no transaction is open while a template is rendered

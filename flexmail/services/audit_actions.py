@@ -1,0 +1,43 @@
+"""What the audit log records: one name for each thing that people and programs do."""
+
+from __future__ import annotations
+
+ACTIONS = (
+    "account_added",
+    "account_disabled",
+    "account_edited",
+    "account_enabled",
+    "approval_approved",
+    "approval_cancelled",
+    "approval_expired",
+    "approval_rejected",
+    "approval_requested",
+    "audit_end_lost",
+    "backup_made",
+    "backup_restored",
+    "canary_passed",
+    "canary_refused",
+    "canary_repeated",
+    "digest_chosen",
+    "folder_confirmed",
+    "installation_claimed",
+    "installation_made",
+    "keys_dropped",
+    "keys_rotated",
+    "mail_cancelled",
+    "mail_reprocessed",
+    "mail_restored",
+    "mail_retried",
+    "notifications_switched_off",
+    "notifications_switched_on",
+    "password_changed",
+    "sessions_ended",
+    "settings_saved",
+    "sign_in_throttled",
+    "signed_in",
+    "subscription_added",
+    "subscription_removed",
+    "token_created",
+    "token_revoked",
+)
+"""Everything that is recorded, by name."""
