@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 from flexmail.db import db, transaction
 from flexmail.errors import LoginRefused
-from flexmail.services import accounts, approvals, bounces, callbacks, channels, outbox
+from flexmail.services import (
+    accounts,
+    approvals,
+    bounces,
+    callbacks,
+    channels,
+    events,
+    outbox_log,
+)
+from flexmail.services.events import NewEvent
 from tests.services import stage
 
 LONG = "A-title-without-any-space-in-it-" * 5
@@ -34,13 +43,20 @@ def fill_database() -> None:
     )
     approvals.cancel(cancelled.approval_id, now=now)
     _let_one_mail_fail()
+    _tell_of_an_event(now)
     _let_the_callback_fail()
     _let_the_mail_come_back(unclear.approval_id, now)
     _let_reading_fail(now)
 
 
+def _tell_of_an_event(now: datetime) -> None:
+    data = {"title": "Release 4.2", "error": LONG}
+    people = (stage.BOB, "dora@corp.test", "group:nobody")
+    events.send(NewEvent("failed", "billing/prod", data=data, recipients=people), now=now)
+
+
 def _let_one_mail_fail() -> None:
-    mail = outbox.listing().items[0]
+    mail = outbox_log.listing().items[0]
     with transaction():
         mail = db.session.merge(mail)
         mail.state, mail.attempts = "failed", 3
