@@ -25,10 +25,26 @@ from flexmail.views import (
     replies,
     settings,
     status,
+    subscriptions,
+    unsubscribing,
     users,
 )
 
-PAGES = (auth, status, settings, held, approvals, replies, outbox, callbacks, users, audit, account)
+PAGES = (
+    auth,
+    status,
+    settings,
+    held,
+    approvals,
+    replies,
+    outbox,
+    callbacks,
+    subscriptions,
+    unsubscribing,
+    users,
+    audit,
+    account,
+)
 
 
 class RowId(IntegerConverter):
