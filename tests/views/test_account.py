@@ -47,7 +47,8 @@ def test_a_switch_for_every_type_and_a_choice_of_how_often(
     assert ticked(page) == wanted
     assert Shown(page).value("digest") == "hourly"
     assert stored(app, cast.bob).digest == "hourly"
-    bob.post(PATH, {"digest": "at_once", "on": BUILT_IN})
+    everything: Data = {"digest": "at_once", "on": BUILT_IN}
+    bob.post(PATH, everything)
     assert ticked(bob.get("/account").text) == BUILT_IN
 
 
