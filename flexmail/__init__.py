@@ -31,6 +31,10 @@ def create_app(config: Mapping[str, object] | None = None, *, pages: bool = True
     db.init_app(app)
     schema.init_app(app)
     installation.init_app(app, now=datetime.now(UTC))
+    if app.config["TROUBLE_URL"]:
+        from flexmail.services import troubles
+
+        troubles.init_app(app)
     if pages:
         from flexmail import views
 

@@ -61,6 +61,7 @@ def configure(app: Flask, overrides: Mapping[str, object] | None = None) -> None
         NOTIFICATIONS_PER_RECIPIENT_HOUR=60,
         TIMEZONE="UTC",
         CALLBACK_ALLOWED_HOSTS="",
+        TROUBLE_URL="",
         SESSION_COOKIE_NAME="flexmail_session",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

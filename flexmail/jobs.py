@@ -37,6 +37,7 @@ from flexmail.services import (
     settings,
     sign_in,
     status,
+    troubles,
     watching,
 )
 
@@ -49,6 +50,7 @@ CALLBACK_SECONDS = 2
 EXPIRY_SECONDS = 15
 HOUSEKEEPING_SECONDS = 3600
 WATCH_SECONDS = 2
+TROUBLE_SECONDS = 5
 _REPLIES = "replies"
 _SAME_TIME = timedelta(seconds=1)
 
@@ -185,6 +187,7 @@ class JobOwner:
             (self._expire, EXPIRY_SECONDS),
             (self._keep_house, HOUSEKEEPING_SECONDS),
             (self._watch, WATCH_SECONDS),
+            (self._look_for_trouble, TROUBLE_SECONDS),
         ):
             trigger = IntervalTrigger(seconds=seconds, timezone=UTC)
             scheduler.add_job(self._run, trigger, args=[service], next_run_time=now)
@@ -235,6 +238,9 @@ class JobOwner:
 
     def _expire(self, now: datetime) -> None:
         approvals.expire_due(now=now)
+
+    def _look_for_trouble(self, now: datetime) -> None:
+        troubles.watch(now=now)
 
     def _keep_house(self, now: datetime) -> None:
         reply_log.remove_old_copies(now=now)

@@ -40,7 +40,7 @@ def list_callbacks(state: str | None, cursor: str | None, limit: int, as_json: b
         lambda callback: (
             str(callback["id"]),
             callback["state"],
-            str(callback["approval_id"]),
+            str(callback["approval_id"] or "own mail"),
             str(callback["attempts"]),
             callback["url"],
             callback["sent_at"] or callback["retry_at"] or "",

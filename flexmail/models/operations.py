@@ -27,7 +27,8 @@ class Channel(Base):
     """How a job (`replies`, `outbox`) fares: its last run, and since when and why it fails.
 
     `pace` is how many mails a batch may hold while the server wants them slower, `failures` how
-    many runs failed since one did not.
+    many runs failed since one did not, `login_refused` whether the last one did at the login, and
+    `growing` after how many runs in a row more waited than after the one before.
     """
 
     __tablename__ = "channels"
@@ -40,6 +41,8 @@ class Channel(Base):
     paused_revision: Mapped[int | None]
     pace: Mapped[int | None]
     failures: Mapped[int] = mapped_column(default=0)
+    login_refused: Mapped[bool] = mapped_column(default=False)
+    growing: Mapped[int] = mapped_column(default=0)
 
 
 class Trouble(Base):

@@ -18,6 +18,9 @@ from flexmail.services import event_types
 from flexmail.services.new_event import NewEvent
 from flexmail.services.subscribers import GROUP, recipient
 
+_DISABLED = "The account is disabled."
+_SWITCHED_OFF = "They switched off mail about {}."
+
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
@@ -56,12 +59,23 @@ def of(told: NewEvent) -> tuple[list[Recipient], list[Skip]]:
     for address, why in reasons.items():
         account = accounts.get(address)
         if account and not account.active:
-            skips.append(Skip(address, "The account is disabled."))
+            skips.append(Skip(address, _DISABLED))
         elif address in opted_out:
-            skips.append(Skip(address, f"They switched off mail about {told.type}."))
+            skips.append(Skip(address, _SWITCHED_OFF.format(told.type)))
         else:
             found.append(Recipient(address, why, account.digest if account else "at_once"))
     return found, skips
+
+
+def refusals(address: str, types: Iterable[str]) -> dict[str, str]:
+    """Return the types that an address gets no mail about any more, each with the reason."""
+    types = set(types)
+    account = _accounts([address]).get(address)
+    if account and not account.active:
+        return dict.fromkeys(types, _DISABLED)
+    wanted = select(OptOut.type).where(OptOut.address == address, OptOut.type.in_({*types, "*"}))
+    off = set(db.session.scalars(wanted))
+    return {name: _SWITCHED_OFF.format(name) for name in (types if "*" in off else types & off)}
 
 
 def _ways(told: NewEvent) -> tuple[dict[str, str], list[Skip]]:

@@ -41,6 +41,7 @@ ACTIONS = (
     "canary_passed",
     "canary_refused",
     "canary_repeated",
+    "digest_chosen",
     "folder_confirmed",
     "installation_claimed",
     "installation_made",
@@ -55,6 +56,8 @@ ACTIONS = (
     "settings_saved",
     "sign_in_throttled",
     "signed_in",
+    "subscription_added",
+    "subscription_removed",
     "token_created",
     "token_revoked",
 )

@@ -1,4 +1,4 @@
-"""Callbacks: the programs that asked are told once an approval is final.
+"""Callbacks: the programs that asked are told once an approval is final, or something is wrong.
 
 `queue` joins the transaction that closes the approval, so a callback exists exactly if what it
 tells of happened. `announcing` sends what is due, at least once, the same body on every try.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -57,19 +58,27 @@ def queue(approval: Approval, data: dict[str, Any], *, now: datetime) -> None:
     Args:
         data: the approval as the API shows it.
     """
-    body = {"type": EVENT, "timestamp": iso(now, timespec="milliseconds"), "data": data}
-    db.session.add(
-        Callback(
-            webhook_id=f"msg_{secrets.token_hex(16)}",
-            approval_id=approval.id,
-            token_id=approval.token_id,
-            url=approval.callback_url,
-            origin=target_of(approval.callback_url).origin,
-            body=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
-            retry_at=now,
-            created_at=now,
-        )
+    callback = announce(EVENT, data, url=approval.callback_url, now=now)
+    callback.approval_id, callback.token_id = approval.id, approval.token_id
+
+
+def announce(what: str, data: Mapping[str, Any], *, url: str, now: datetime) -> Callback:
+    """Add a callback to the caller's transaction; without a token the installation signs it.
+
+    Args:
+        what: its type, such as `approval.decided`.
+    """
+    body = {"type": what, "timestamp": iso(now, timespec="milliseconds"), "data": data}
+    callback = Callback(
+        webhook_id=f"msg_{secrets.token_hex(16)}",
+        url=url,
+        origin=target_of(url).origin,
+        body=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+        retry_at=now,
+        created_at=now,
     )
+    db.session.add(callback)
+    return callback
 
 
 def of_approval(approval_id: int) -> Callback | None:

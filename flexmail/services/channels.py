@@ -17,7 +17,9 @@ _LOGIN_PAUSE = timedelta(minutes=6)
 
 def get(name: str) -> Channel:
     """Return the row, or an empty one that is in no session."""
-    return db.session.get(Channel, name) or Channel(name=name, error="")
+    return db.session.get(Channel, name) or Channel(
+        name=name, error="", failures=0, login_refused=False, growing=0
+    )
 
 
 def started(name: str, *, now: datetime) -> None:
@@ -28,8 +30,11 @@ def started(name: str, *, now: datetime) -> None:
 def finished(name: str, summary: dict[str, Any]) -> None:
     """Note a run that reached its end; joins the caller's transaction."""
     row = locked(name)
+    left_before = (row.summary or {}).get("left", 0)
+    row.growing = row.growing + 1 if summary.get("left", 0) > left_before else 0
     row.summary, row.error = summary, ""
     row.failing_since = row.paused_until = row.paused_revision = None
+    row.failures, row.login_refused = 0, False
 
 
 def failed(name: str, error: FlexmailError, *, revision: int, now: datetime) -> None:
@@ -41,6 +46,8 @@ def failed(name: str, error: FlexmailError, *, revision: int, now: datetime) -> 
         row = locked(name)
         row.error = explain(error)
         row.failing_since = row.failing_since or now
+        row.failures += 1
+        row.login_refused = isinstance(error, LoginRefused)
         row.paused_until = now + (_LOGIN_PAUSE if isinstance(error, LoginRefused) else _PAUSE)
         row.paused_revision = revision
 
@@ -63,6 +70,6 @@ def locked(name: str) -> Channel:
     """Return the row to change it, made where there is none; joins the caller's transaction."""
     row = db.session.get(Channel, name, with_for_update=True)
     if row is None:
-        row = Channel(name=name, error="")
+        row = Channel(name=name, error="", failures=0, login_refused=False, growing=0)
         db.session.add(row)
     return row

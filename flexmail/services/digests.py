@@ -14,8 +14,8 @@ from sqlalchemy import delete, func, select
 from flexmail.config import time_zone
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict
-from flexmail.models import DigestItem, Event
-from flexmail.services import limits, outbox, unsubscribing
+from flexmail.models import DigestItem, Event, EventSkip
+from flexmail.services import audience, limits, outbox, unsubscribing
 
 HOUR_OF_DAY = 8
 """When daily summaries go out, in the zone of mails."""
@@ -59,6 +59,7 @@ def queue_due(*, now: datetime, keep_going: Callable[[], bool] = lambda: True) -
 
 
 def _queue(recipient: str, now: datetime) -> int:
+    _drop_unwanted(recipient, now)
     waiting = (DigestItem.recipient == recipient, DigestItem.due_at <= now)
     wanted = select(DigestItem).where(*waiting).order_by(DigestItem.id)
     items = list(db.session.scalars(wanted.limit(MAX_LISTED)))
@@ -73,3 +74,20 @@ def _queue(recipient: str, now: datetime) -> int:
         return 0  # e-mail is not set up any more: they wait
     db.session.execute(delete(DigestItem).where(*waiting))
     return 1
+
+
+def _drop_unwanted(recipient: str, now: datetime) -> None:
+    """Drop what the recipient does not want to hear of any more, and write down why."""
+    waiting = (
+        select(DigestItem.id, DigestItem.event_id, Event.type)
+        .join(Event, Event.id == DigestItem.event_id)
+        .where(DigestItem.recipient == recipient, DigestItem.due_at <= now)
+    )
+    rows = db.session.execute(waiting).all()
+    reasons = audience.refusals(recipient, (row.type for row in rows))
+    unwanted = [row for row in rows if row.type in reasons]
+    db.session.add_all(
+        EventSkip(event_id=row.event_id, recipient=recipient, reason=reasons[row.type])
+        for row in unwanted
+    )
+    db.session.execute(delete(DigestItem).where(DigestItem.id.in_([row.id for row in unwanted])))

@@ -42,11 +42,8 @@ def check(told: NewEvent) -> NewEvent:
             "Give 1 to 64 lower-case letters, digits, dots, dashes or underscores, such as"
             " completed or invoice.sent."
         ]
-    if told.scope and (len(told.scope) > MAX_SCOPE or not SCOPE.fullmatch(told.scope)):
-        errors["scope"] = [
-            f"Give a path such as billing/prod: names of letters, digits and . _ - with / between"
-            f" them, at most {MAX_SCOPE} characters."
-        ]
+    if fault := scope_fault(told.scope):
+        errors["scope"] = [fault]
     if len(told.subject) > MAX_SUBJECT_CHARACTERS or not is_safe_header(told.subject):
         errors["subject"] = [
             f"Give one line without control characters, at most {MAX_SUBJECT_CHARACTERS}"
@@ -62,6 +59,16 @@ def check(told: NewEvent) -> NewEvent:
     if errors:
         raise InvalidInput(errors)
     return NewEvent(told.type, told.scope, told.subject.strip(), told.data, names)
+
+
+def scope_fault(scope: str) -> str:
+    """Say what is wrong with a scope, or nothing; "" is everywhere."""
+    if not scope or (len(scope) <= MAX_SCOPE and SCOPE.fullmatch(scope)):
+        return ""
+    return (
+        "Give a path such as billing/prod: names of letters, digits and . _ - with / between them,"
+        f" at most {MAX_SCOPE} characters."
+    )
 
 
 def _recipients(given: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:

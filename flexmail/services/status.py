@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from flexmail.crypto import key_ring
 from flexmail.db import db
-from flexmail.models import Approval, Channel, EmailSettings
+from flexmail.models import Approval, Channel, EmailSettings, Trouble
 from flexmail.services import (
     bounces,
     callbacks,
@@ -22,6 +22,7 @@ from flexmail.services import (
     outbox,
     reply_folders,
     settings,
+    troubles,
     trust,
 )
 from flexmail.services.moments import iso
@@ -72,12 +73,17 @@ def overview(*, now: datetime) -> dict[str, Any]:
         "callbacks": callbacks.counts(),
         "approvals": {"pending": _pending()},
         "installation": {"ours": not (reason := installation.objection()), "reason": reason},
+        "troubles": [_trouble_shape(row) for row in troubles.known()],
         "warnings": [*_warnings(row), *([_about(held)] if held else [])],
     }
 
 
 def _trouble(channel: Channel) -> dict[str, Any]:
     return {"failing_since": _iso(channel.failing_since), "error": channel.error}
+
+
+def _trouble_shape(row: Trouble) -> dict[str, Any]:
+    return {"kind": row.kind, "since": iso(row.since), "text": row.text}
 
 
 def _pending() -> int:

@@ -63,6 +63,7 @@ def readyz() -> ResponseReturnValue:
             "jobs": "unknown",
             "replies": "unknown",
             "outbox": "unknown",
+            "backlog": "unknown",
             "installation": "unknown",
         }
     else:
@@ -72,6 +73,7 @@ def readyz() -> ResponseReturnValue:
             "jobs": "ok" if replies["owner"] else "no owner",
             "replies": "failing" if replies["enabled"] and _fails(replies) else "ok",
             "outbox": "failing" if overview["outbox"]["failing_since"] else "ok",
+            "backlog": "growing" if _grows(overview) else "ok",
             "installation": "ok" if overview["installation"]["ours"] else "elsewhere",
         }
     ready = set(parts.values()) == {"ok"}
@@ -111,6 +113,10 @@ def _boxes(overview: dict[str, Any]) -> list[dict[str, str]]:
 def _fails(replies: dict[str, Any]) -> bool:
     """Tell whether replies stay unread until somebody mends something."""
     return bool(replies["failing_since"]) or replies["trust"]["state"] == "refused"
+
+
+def _grows(overview: dict[str, Any]) -> bool:
+    return any(trouble["kind"].endswith("_backlog") for trouble in overview["troubles"])
 
 
 def _box(title: str, count: int, unit: str, endpoint: str, how: str) -> dict[str, str]:

@@ -287,3 +287,25 @@ def test_every_built_in_type_has_words_of_its_own(ready: Flask) -> None:
         select(OutboxMail.subject).where(OutboxMail.recipient == ADA).order_by(OutboxMail.id)
     ).all()
     assert len(set(subjects)) == len(event_types.BUILT_IN)
+
+
+def test_a_summary_leaves_out_what_was_switched_off_since(ready: Flask) -> None:
+    with transaction():
+        accounts.get(BOB).digest = accounts.get(ADA).digest = "hourly"
+    tell("failed", subject="One", recipients=(BOB, ADA))
+    tell("completed", subject="Two", recipients=(BOB, ADA))
+    unsubscribing.switch(BOB, "failed", on=False, now=NOW)
+    accounts.edit(BOB, role="admin")
+    accounts.set_active(ADA, False)
+    assert digests.queue_due(now=NOW + timedelta(hours=1)) == 1
+    (summary,) = queued()
+    assert summary.recipient == BOB
+    assert summary.subject == "1 notification: Completed: Two"
+    assert "Failed: One" not in text_of(opened(summary))
+    skipped = db.session.execute(select(EventSkip.event_id, EventSkip.recipient, EventSkip.reason))
+    assert sorted(tuple(row) for row in skipped) == [
+        (1, ADA, "The account is disabled."),
+        (1, BOB, "They switched off mail about failed."),
+        (2, ADA, "The account is disabled."),
+    ]
+    assert db.session.scalar(select(func.count(DigestItem.id))) == 0

@@ -9,9 +9,9 @@ from flask import Flask
 
 from flexmail.db import db, transaction
 from flexmail.errors import Refused
-from flexmail.models import OutboxMail
+from flexmail.models import OutboxMail, Trouble
 from flexmail.services import accounts, channels, leases, settings, status
-from tests.conftest import Cast
+from tests.conftest import NOW, Cast
 from tests.services import stage
 from tests.views.filled import fill_database
 from tests.views.settings_form import Shown
@@ -152,8 +152,19 @@ def test_ready_means_database_jobs_and_mail(filled: Flask, ada: Visitor) -> None
             channels.finished("replies", {"at": now.isoformat(), "left": 0})
     answer = ada.client.get("/readyz")
     assert answer.status_code == 200
-    parts = ("database", "jobs", "replies", "outbox", "installation")
+    parts = ("database", "jobs", "replies", "outbox", "backlog", "installation")
     assert answer.get_json() == {"ready": True, **dict.fromkeys(parts, "ok")}
+
+
+def test_mail_that_piles_up_is_shown_and_makes_flexmail_not_ready(
+    filled: Flask, ada: Visitor
+) -> None:
+    with filled.app_context(), transaction():
+        text = "9 mail(s) should have gone out."
+        db.session.add(Trouble(kind="outbox_backlog", since=NOW, text=text))
+    answer = ada.client.get("/readyz")
+    assert (answer.status_code, answer.get_json()["backlog"]) == (503, "growing")
+    assert any("9 mail(s) should" in notice for notice in Shown(ada.get("/").text).notices("bad"))
 
 
 def test_a_pause_that_a_save_has_ended_is_not_shown(filled: Flask, ada: Visitor) -> None:

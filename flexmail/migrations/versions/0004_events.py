@@ -19,6 +19,8 @@ def upgrade() -> None:
     )
     _add("users", sa.Column("digest", sa.String(length=16), server_default="at_once"))
     _add("channels", sa.Column("failures", sa.Integer(), server_default="0"))
+    _add("channels", sa.Column("login_refused", sa.Boolean(), server_default=sa.false()))
+    _add("channels", sa.Column("growing", sa.Integer(), server_default="0"))
     with op.batch_alter_table("callbacks") as callbacks:
         callbacks.alter_column("approval_id", existing_type=sa.Integer(), nullable=True)
     with op.batch_alter_table("outbox") as outbox:

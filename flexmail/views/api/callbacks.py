@@ -30,7 +30,11 @@ class CallbackSchema(CallbackStateSchema):
     """One callback."""
 
     id = fields.Integer(required=True)
-    approval_id = fields.Integer(required=True)
+    approval_id = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null where it tells of trouble with flexmail's own mail."},
+    )
     url = fields.String(required=True)
     created_at = moment("When the approval became final, or when it was queued once more.")
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
 
-from flexmail.services import status
+from flexmail.services import status, troubles
 from flexmail.services.shapes import Shape
 from flexmail.views.api.resource import Resource, moment
 
@@ -98,6 +98,14 @@ class InstallationSchema(Schema):
     reason = fields.String(required=True, metadata={"description": "Why not, and what to do."})
 
 
+class OwnTroubleSchema(Schema):
+    """Something that is wrong with flexmail's own mail, and was told as such."""
+
+    kind = fields.String(required=True, validate=OneOf(troubles.KINDS))
+    since = moment("When it was noticed.")
+    text = fields.String(required=True, metadata={"description": "What it is, for people."})
+
+
 class StatusSchema(Schema):
     """The state of every part."""
 
@@ -106,6 +114,7 @@ class StatusSchema(Schema):
     callbacks = fields.Nested(CallbacksSchema, required=True)
     approvals = fields.Nested(OpenApprovalsSchema, required=True)
     installation = fields.Nested(InstallationSchema, required=True)
+    troubles = fields.List(fields.Nested(OwnTroubleSchema), required=True)
     warnings = fields.List(
         fields.String(), required=True, metadata={"description": "What an admin should mend."}
     )
