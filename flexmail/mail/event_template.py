@@ -43,6 +43,7 @@ VARIABLES = {
 }
 """What a template may use, each with what it is."""
 
+_ONE_LINE = {"subject": " and one line only"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _compiled(field: str, source: str) -> Template:
     if len(source) > MAX_SOURCE[field]:
         fault = f"Give at most {MAX_SOURCE[field]} characters."
     elif not _is_plain(field, source):
-        fault = "Give no control characters" + (" and one line only." if field == "subject" else ".")
+        fault = f"Give no control characters{_ONE_LINE.get(field, '')}."
     elif find_references(source):
         fault = "Leave out what looks like the reference of an approval (FM-…)."
     if fault:

@@ -15,12 +15,13 @@ from lxml import etree
 
 from flexmail.mail.html import goes_on, visible_text
 
-ELEMENTS = frozenset(
-    "a abbr address article aside b bdi bdo big blockquote body br caption center cite code col"
-    " colgroup dd del dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 head header"
-    " hr html i img ins kbd li main mark nav ol p pre q s samp section small span strike strong"
-    " style sub sup table tbody td tfoot th thead time tr tt u ul var wbr".split()
-)
+_NAMES = """
+a abbr address article aside b bdi bdo big blockquote body br caption center cite code col colgroup
+dd del dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 head header hr html i img
+ins kbd li main mark nav ol p pre q s samp section small span strike strong style sub sup table
+tbody td tfoot th thead time tr tt u ul var wbr
+"""
+ELEMENTS = frozenset(_NAMES.split())
 SCHEMES = frozenset(("http", "https", "mailto", "tel"))
 """Where a link may lead; one without a scheme leads nowhere in a mail, and does no harm."""
 
@@ -63,10 +64,10 @@ class _Rules:
         for name, value in attributes.items():
             if name.startswith("on"):
                 self._fault = self._fault or f"A notification cannot hold {name[:40]}=."
-            if name in _ADDRESSES and (scheme := _SCHEME.match(_SPACE.sub("", value))):
-                if scheme[1].lower() not in SCHEMES:
-                    sentence = f"An address begins with {scheme[1][:40]}:, which no mail may hold."
-                    self._fault = self._fault or sentence
+            found = _SCHEME.match(_SPACE.sub("", value)) if name in _ADDRESSES else None
+            if found and found[1].lower() not in SCHEMES:
+                sentence = f"An address begins with {found[1][:40]}:, which no mail may hold."
+                self._fault = self._fault or sentence
 
     def close(self) -> None:
         """Have nothing to end."""
