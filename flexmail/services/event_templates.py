@@ -6,6 +6,7 @@ of types that only programs know there are no samples once there was an event.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,6 +26,7 @@ SAMPLE, LAST = "sample", "last"
 SECONDS = 1.0
 """What words may take when they are saved: half of what they may later, on a busy machine."""
 _SCOPE = "billing/prod"
+_NAMED = re.compile(r"\bdata\.([A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def preview(type_name: str, source: Source, which: str, *, now: datetime) -> Out
         InvalidInput: by field; the empty name is for what concerns all three.
         NotFound: no type is called so, or there was no event of it yet.
     """
-    content = _rendered(source, _known(type_name, which, now))
+    content = _rendered(source, _known(type_name, which, source, now))
     return outbox.render("event", _context(type_name, content))
 
 
@@ -100,10 +102,10 @@ def save(type_name: str, source: Source, *, now: datetime, seen: str | None = No
     """
     words = get(type_name)
     if type_name in event_types.BUILT_IN or not words.last:
-        _rendered(source, _known(type_name, SAMPLE, now), seconds=SECONDS)
+        _rendered(source, _known(type_name, SAMPLE, source, now), seconds=SECONDS)
     if words.last:
         about = f"With the last event ({words.last.created_at:%d %b %Y}): "
-        _rendered(source, _known(type_name, LAST, now), seconds=SECONDS, about=about)
+        _rendered(source, _known(type_name, LAST, source, now), seconds=SECONDS, about=about)
     with transaction():
         row = db.session.get(EventTemplate, type_name)
         if seen is not None and seen != version(row):
@@ -142,7 +144,7 @@ def send_sample(type_name: str, source: Source, which: str, to: str, *, now: dat
         Conflict: e-mail is not set up.
         NotFound: no type is called so, or there was no event of it yet.
     """
-    content = _rendered(source, _known(type_name, which, now))
+    content = _rendered(source, _known(type_name, which, source, now))
     content = replace(content, subject=f"[Sample] {content.subject}")
     with transaction():
         outbox.queue("event", to, _context(type_name, content), now=now)
@@ -153,10 +155,14 @@ def version(row: EventTemplate | None) -> str:
     return row.changed_at.isoformat() if row else ""
 
 
-def _known(type_name: str, which: str, now: datetime) -> dict[str, Any]:
+def _known(type_name: str, which: str, source: Source, now: datetime) -> dict[str, Any]:
     """Return what the words are tried with."""
     if which != LAST:
-        sample = event_types.of(type_name).sample
+        sample = dict(event_types.of(type_name).sample)
+        if type_name not in event_types.BUILT_IN:
+            # What programs will tell is not known yet: each value is its own name.
+            named = _NAMED.findall(f"{source.subject}\n{source.text}\n{source.html}")
+            sample = {name: name for name in named} | sample
         return event_texts.variables(type_name, _SCOPE, "", sample, at=now)
     last = get(type_name).last
     if last is None:

@@ -25,10 +25,24 @@ from flexmail.views import (
     replies,
     settings,
     status,
+    templates,
     users,
 )
 
-PAGES = (auth, status, settings, held, approvals, replies, outbox, callbacks, users, audit, account)
+PAGES = (
+    auth,
+    status,
+    settings,
+    held,
+    approvals,
+    replies,
+    outbox,
+    callbacks,
+    templates,
+    users,
+    audit,
+    account,
+)
 
 
 class RowId(IntegerConverter):

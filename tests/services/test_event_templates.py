@@ -97,6 +97,10 @@ def test_words_have_to_do_for_the_last_event_too(ready: Flask) -> None:
 
 def test_words_for_a_type_of_ones_own_are_tried_with_what_came(ready: Flask) -> None:
     words = Source("{{ data.invoice }}", "{{ data.invoice }}", "{{ data.invoice }}")
+    assert event_templates.preview("invoice.sent", words, "sample", now=NOW).subject == "invoice"
+    event_templates.save("invoice.sent", words, now=NOW)
+    tell("invoice.sent", number="R-4711")
+    assert queued()[-1].subject == "Invoice sent"
     assert set(errors(words, "invoice.sent")) == {"subject", "text", "html"}
     tell("invoice.sent", invoice="R-4711")
     event_templates.save("invoice.sent", words, now=NOW)
@@ -108,20 +112,20 @@ def test_words_that_fail_later_are_replaced_for_once_and_it_is_said(
     ready: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
     event_templates.save("failed", OWN, now=NOW)
-    event_templates.save("own.type", Source("a", "{{ (data.n or 2) / 2 }}", "a"), now=NOW)
+    event_templates.save("completed", Source("a", "{{ (data.n or 2) / 2 }}", "a"), now=NOW)
     for minute in range(2):
         at = NOW + timedelta(minutes=minute)
-        events.send(NewEvent("own.type", data={"n": "x"}, recipients=(BOB,)), now=at)
-    assert {mail.subject for mail in queued()} == {"Own type"}
-    assert event_templates.failing() == ["own.type"]
-    own = event_templates.get("own.type").own
+        events.send(NewEvent("completed", data={"n": "x"}, recipients=(BOB,)), now=at)
+    assert {mail.subject for mail in queued()} == {"Completed: Completed"}
+    assert event_templates.failing() == ["completed"]
+    own = event_templates.get("completed").own
     assert own is not None
     assert own.failed_at == NOW
     assert own.failure.startswith("text: TypeError: ")
-    assert "The template of own.type failed" in caplog.text
-    (warning,) = [text for text in status.overview(now=NOW)["warnings"] if "own.type" in text]
+    assert "The template of completed failed" in caplog.text
+    (warning,) = [text for text in status.overview(now=NOW)["warnings"] if "completed" in text]
     assert "could not be used for the last event" in warning
-    events.send(NewEvent("own.type", data={"n": 4}, recipients=(BOB,)), now=LATER)
+    events.send(NewEvent("completed", data={"n": 4}, recipients=(BOB,)), now=LATER)
     assert event_templates.failing() == []
 
 
