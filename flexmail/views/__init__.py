@@ -25,7 +25,9 @@ from flexmail.views import (
     replies,
     settings,
     status,
+    subscriptions,
     templates,
+    unsubscribing,
     users,
 )
 
@@ -38,7 +40,9 @@ PAGES = (
     replies,
     outbox,
     callbacks,
+    subscriptions,
     templates,
+    unsubscribing,
     users,
     audit,
     account,

@@ -24,6 +24,8 @@ PAGES = (
     "/replies/explain",
     "/outbox",
     "/callbacks",
+    "/subscriptions",
+    "/subscriptions?type=failed&scope=billing/prod",
     "/users",
     "/audit",
     "/users/2",

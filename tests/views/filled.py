@@ -6,7 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 from flexmail.db import db, transaction
 from flexmail.errors import LoginRefused
-from flexmail.services import accounts, approvals, bounces, callbacks, channels, outbox
+from flexmail.services import (
+    accounts,
+    approvals,
+    bounces,
+    callbacks,
+    channels,
+    outbox,
+    subscriptions,
+)
 from tests.services import stage
 
 LONG = "A-title-without-any-space-in-it-" * 5
@@ -33,10 +41,21 @@ def fill_database() -> None:
         callback_url=f"https://ci.corp.test/{LONG}",
     )
     approvals.cancel(cancelled.approval_id, now=now)
+    _subscribe(now)
     _let_one_mail_fail()
     _let_the_callback_fail()
     _let_the_mail_come_back(unclear.approval_id, now)
     _let_reading_fail(now)
+
+
+def _subscribe(now: datetime) -> None:
+    for type_pattern, scope, to in (
+        ("failed", "billing/prod", stage.BOB),
+        ("deploy.*", "", "group:ops"),
+        ("*", LONG[:120], f"{LONG[:60]}@corp.test"),
+        ("completed", "billing", "group:nobody"),
+    ):
+        subscriptions.add(type_pattern, scope, to, now=now)
 
 
 def _let_one_mail_fail() -> None:
