@@ -26,6 +26,7 @@ from flexmail.views import (
     settings,
     status,
     subscriptions,
+    templates,
     unsubscribing,
     users,
 )
@@ -40,6 +41,7 @@ PAGES = (
     outbox,
     callbacks,
     subscriptions,
+    templates,
     unsubscribing,
     users,
     audit,
