@@ -30,9 +30,12 @@ from flexmail.services import (
     audit,
     channels,
     delivery,
+    digests,
+    event_log,
     inbox,
     installation,
     leases,
+    limits,
     reply_log,
     settings,
     sign_in,
@@ -50,6 +53,7 @@ CALLBACK_SECONDS = 2
 EXPIRY_SECONDS = 15
 HOUSEKEEPING_SECONDS = 3600
 WATCH_SECONDS = 2
+SUMMARY_SECONDS = 60
 TROUBLE_SECONDS = 5
 _REPLIES = "replies"
 _SAME_TIME = timedelta(seconds=1)
@@ -185,6 +189,7 @@ class JobOwner:
             (self._deliver, OUTBOX_SECONDS),
             (self._announce, CALLBACK_SECONDS),
             (self._expire, EXPIRY_SECONDS),
+            (self._summarise, SUMMARY_SECONDS),
             (self._keep_house, HOUSEKEEPING_SECONDS),
             (self._watch, WATCH_SECONDS),
             (self._look_for_trouble, TROUBLE_SECONDS),
@@ -242,5 +247,10 @@ class JobOwner:
     def _look_for_trouble(self, now: datetime) -> None:
         troubles.watch(now=now)
 
+    def _summarise(self, now: datetime) -> None:
+        digests.queue_due(now=now, keep_going=self.owns)
+
     def _keep_house(self, now: datetime) -> None:
         reply_log.remove_old_copies(now=now)
+        limits.remove_old(now=now)
+        event_log.remove_old(now=now, keep_going=self.owns)

@@ -12,26 +12,33 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
+from sqlalchemy import Select, event, select
 
 from flexmail import jobs
 from flexmail.db import db, transaction
 from flexmail.demo.mailserver import MailServer
 from flexmail.forms import values_from
-from flexmail.models import Channel, Lease
+from flexmail.models import Channel, Event, HourlyCount, Lease, OutboxMail
 from flexmail.services import (
     approvals,
     callbacks,
     channels,
+    event_log,
+    event_types,
+    events,
     inbox,
     leases,
+    limits,
     settings,
     sign_in,
     status,
+    wishes,
 )
+from flexmail.services.events import NewEvent
 from flexmail.services.reply_run import LEASE
 from tests.conftest import Cast
 from tests.fixtures_servers import EMBEDDED_USERS
@@ -381,3 +388,29 @@ def test_stopping_waits_for_no_more_than_the_call_under_way(
         wait_for(lambda: callbacks_that_are("sent"), seconds=20, what="the call is noted")
         wait_for(lambda: not callbacks_that_are("sending"), seconds=5, what="the rest is free")
         assert len(hook.heard) == callbacks_that_are("sent")
+
+
+def test_summaries_go_out_and_what_is_old_is_forgotten(
+    context: Flask, approval_on: MailServer, new_owner: Callable[[], jobs.JobOwner]
+) -> None:
+    then = datetime.now(UTC) - event_log.KEPT - timedelta(hours=1)
+    wishes.save("bob@corp.test", "hourly", list(event_types.BUILT_IN), now=then)
+    events.send(NewEvent("completed", recipients=("bob@corp.test",)), now=then)
+    unheard = events.send(NewEvent("failed"), now=then).event_id
+    with transaction():
+        limits.count(["token:1"], now=then)
+
+    new_owner()
+
+    def found(wanted: Select[Any]) -> list[Any]:
+        db.session.rollback()
+        return list(db.session.scalars(wanted))
+
+    summaries = select(OutboxMail.recipient).where(OutboxMail.kind == "digest")
+    wait_for(lambda: found(summaries) == ["bob@corp.test"], seconds=5, what="the summary is queued")
+    wait_for(
+        lambda: not found(select(Event.id).where(Event.id == unheard)),
+        seconds=5,
+        what="the old event is gone",
+    )
+    wait_for(lambda: not found(select(HourlyCount.key)), seconds=5, what="old counts are gone")

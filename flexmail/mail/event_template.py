@@ -1,8 +1,8 @@
 """The words of a notification, which admins may write: subject, text and HTML in Jinja's sandbox.
 
 A template sees `VARIABLES` and nothing else. HTML is escaped, and no template can say otherwise.
-What a template may cost in time and memory is bounded by whoever renders it: see
-`services/rendering`.
+Already to compile one may take all time and memory there is, since Jinja works out what is
+constant: words that are not our own are for `services/rendering` alone.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import ChainableUndefined, Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.meta import find_undeclared_variables
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from flexmail.mail.address import is_safe_header
 from flexmail.mail.compose import OutgoingContent
-from flexmail.mail.html import visible_text
+from flexmail.mail.page_rules import fault_of
+from flexmail.mail.reference import find_references
+from flexmail.mail.sandbox import Sandbox
 
 FIELDS = ("subject", "text", "html")
 MAX_SOURCE = {"subject": 500, "text": 20_000, "html": 50_000}
@@ -42,7 +43,7 @@ VARIABLES = {
 }
 """What a template may use, each with what it is."""
 
-_NOT_OURS = ("lipsum", "cycler", "joiner", "namespace", "range")
+_ONE_LINE = {"subject": " and one line only"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,38 +63,15 @@ class TemplateFault(ValueError):
         super().__init__(" ".join(f"{field}: {text}" for field, text in self.errors.items()))
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
-    def __init__(self, *, html: bool) -> None:
-        super().__init__(
-            autoescape=html, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True
-        )
-        for name in _NOT_OURS:
-            self.globals.pop(name, None)
-        self.filters.pop("safe", None)
-
-
-_SANDBOXES = {field: _Sandbox(html=field == "html") for field in FIELDS}
-
-
-def check(source: Source) -> None:
-    """Look at the sources alone: size, grammar, and the names that they use.
-
-    Raises:
-        TemplateFault
-    """
-    errors = {}
-    for field in FIELDS:
-        if fault := _fault_of(field, getattr(source, field)):
-            errors[field] = fault
-    if errors:
-        raise TemplateFault(errors)
+_SANDBOXES = {field: Sandbox(html=field == "html") for field in FIELDS}
 
 
 def render(source: Source, known: Mapping[str, Any]) -> OutgoingContent:
     """Return what the templates give for these values of `VARIABLES`.
 
     Raises:
-        TemplateFault: one breaks off, or gives nothing that anybody could read.
+        TemplateFault: one is none, breaks off, or gives nothing that anybody could read; it says
+            all that is wrong.
     """
     found: dict[str, str] = {}
     errors: dict[str, str] = {}
@@ -143,23 +121,38 @@ def delivered(answer: bytes) -> OutgoingContent:
     return OutgoingContent(**{field: str(content[field]) for field in FIELDS})
 
 
-def _fault_of(field: str, source: str) -> str:
-    """Say what is wrong with one source, or nothing."""
+@lru_cache(maxsize=64)
+def _compiled(field: str, source: str) -> Template:
+    """Return the template of one source that keeps the rules.
+
+    Raises:
+        TemplateFault: on size, grammar, or the names that it uses.
+    """
+    fault = ""
     if len(source) > MAX_SOURCE[field]:
-        return f"Give at most {MAX_SOURCE[field]} characters."
-    one_line = source if field == "subject" else source.translate({9: " ", 10: " ", 13: " "})
-    if not is_safe_header(one_line):
-        return "Give no control characters" + (" and one line only." if field == "subject" else ".")
-    sandbox = _SANDBOXES[field]
+        fault = f"Give at most {MAX_SOURCE[field]} characters."
+    elif not _is_plain(field, source):
+        fault = f"Give no control characters{_ONE_LINE.get(field, '')}."
+    elif find_references(source):
+        fault = "Leave out what looks like the reference of an approval (FM-…)."
+    if fault:
+        raise TemplateFault({field: fault})
     try:
-        tree = sandbox.parse(source)
-        sandbox.from_string(source)
+        tree = _SANDBOXES[field].parse(source)
+        if fault := _fault_of(tree):
+            raise TemplateFault({field: fault})
+        return _SANDBOXES[field].from_string(tree)
     except TemplateSyntaxError as error:
-        return f"Line {error.lineno}: {_sentence(error.message)}"
+        fault = f"Line {error.lineno}: {_sentence(error.message)}"
     except TemplateError as error:
-        return _sentence(error.message)
-    except RecursionError:
-        return "It is nested too deep."
+        fault = _sentence(error.message)
+    except (RecursionError, SyntaxError):  # Python has limits that Jinja does not know
+        fault = "It is nested too deep."
+    raise TemplateFault({field: fault})
+
+
+def _fault_of(tree: nodes.Template) -> str:
+    """Say what a template uses that there is not, or nothing."""
     kinds = (nodes.ScopedEvalContextModifier, nodes.EvalContextModifier)
     if any(True for kind in kinds for _ in tree.find_all(kind)):
         return "A template cannot turn escaping on or off."
@@ -172,25 +165,20 @@ def _fault_of(field: str, source: str) -> str:
     return ""
 
 
-@lru_cache(maxsize=64)
-def _compiled(field: str, source: str) -> Template:
-    """Return a template ready to render: compiling it takes longer than that."""
-    return _SANDBOXES[field].from_string(source)
-
-
 def _rendered(field: str, source: str, known: Mapping[str, Any]) -> str:
+    template = _compiled(field, source)
     pieces, size = [], 0
     try:
-        for piece in _compiled(field, source).generate(**known):
+        for piece in template.generate(**known):
             pieces.append(piece)
             size += len(piece)
             if size > MAX_RENDERED[field] and field != "subject":
-                raise TemplateFault(
-                    {field: f"It gives more than {MAX_RENDERED[field]} characters."}
-                )
+                break
     except SecurityError as error:
         raise TemplateFault({field: f"It does what no template may: {error}"}) from error
-    except (TemplateFault, MemoryError):
+    except TemplateError as error:
+        raise TemplateFault({field: _sentence(error.message)}) from error
+    except MemoryError:
         raise
     except Exception as error:
         # Whatever a template does with whatever a program sent: it is the template's fault.
@@ -205,14 +193,22 @@ def _rendered(field: str, source: str, known: Mapping[str, Any]) -> str:
 
 
 def _check_rendered(field: str, text: str) -> None:
-    shown = visible_text(text) if field == "html" else text
-    if not shown.strip():
-        raise TemplateFault({field: "It gives nothing."})
+    fault = ""
     if len(text) > MAX_RENDERED[field] + 1:
-        raise TemplateFault({field: f"It gives more than {MAX_RENDERED[field]} characters."})
+        fault = f"It gives more than {MAX_RENDERED[field]} characters."
+    elif not _is_plain(field, text):
+        fault = "It gives control characters."
+    elif field == "html":
+        fault = fault_of(text)
+    elif not text.strip():
+        fault = "It gives nothing."
+    if fault:
+        raise TemplateFault({field: fault})
+
+
+def _is_plain(field: str, text: str) -> bool:
     one_line = text if field == "subject" else text.translate({9: " ", 10: " ", 13: " "})
-    if not is_safe_header(one_line):
-        raise TemplateFault({field: "It gives control characters."})
+    return is_safe_header(one_line)
 
 
 def _sentence(text: str | None) -> str:

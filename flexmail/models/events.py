@@ -71,7 +71,7 @@ class OptOut(Base):
 class EventTemplate(Base):
     """The words for events of one type, where an admin wrote some.
 
-    `failure` says why they could not be used for the last event since `failed_at`.
+    Since `failed_at` they could not be used for any event; `failure` says why at the last.
     """
 
     __tablename__ = "event_templates"

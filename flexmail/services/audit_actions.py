@@ -37,6 +37,8 @@ ACTIONS = (
     "signed_in",
     "subscription_added",
     "subscription_removed",
+    "template_reset",
+    "template_saved",
     "token_created",
     "token_revoked",
 )

@@ -6,8 +6,9 @@ template says since when and why.
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -27,8 +28,16 @@ from flexmail.services import event_types, rendering
 
 log = logging.getLogger(__name__)
 
+MAX_TOLD = 50
+"""So many values of an event are listed beside its words."""
+_MAX_LINK = 2000
+_MAX_SHOWN = 80
 _WRITTEN = select(
-    EventTemplate.subject, EventTemplate.text, EventTemplate.html, EventTemplate.failed_at
+    EventTemplate.subject,
+    EventTemplate.text,
+    EventTemplate.html,
+    EventTemplate.changed_at,
+    EventTemplate.failed_at,
 ).where(EventTemplate.type == bindparam("name"))
 _FILES = Path(__file__).parents[1] / "templates" / "events"
 
@@ -73,29 +82,51 @@ def render(type_name: str, known: Mapping[str, Any], *, now: datetime) -> Outgoi
     Outside any transaction: rendering may take seconds.
     """
     row = db.session.execute(_WRITTEN, {"name": type_name}).one_or_none()
-    source = Source(row.subject, row.text, row.html) if row else None
-    failed_before = bool(row and row.failed_at)
-    db.session.rollback()  # no transaction is open while a template is rendered
-    if source is None:
+    if row is None:
+        db.session.rollback()
         return render_here(built_in(type_name), known)
+    source, saved_at = Source(row.subject, row.text, row.html), row.changed_at
+    failed_at = row.failed_at
+    db.session.rollback()  # no transaction is open while a template is rendered
     try:
         content = rendering.render(source, known)
     except (TemplateFault, OSError) as error:
         log.warning("The template of %s failed, the built-in one was used: %s", type_name, error)
-        _note(type_name, str(error), now)
+        _note(type_name, saved_at, str(error), failed_at or now)
         return render_here(built_in(type_name), known)
-    if failed_before:
-        _note(type_name, "", None)
+    if failed_at:
+        _note(type_name, saved_at, "", None)
     return content
 
 
-def _note(type_name: str, failure: str, now: datetime | None) -> None:
+def told(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return how a template names each value of an event's data, and the value, shortened."""
+    found = []
+    for name, value in _leaves("data", data):
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        found.append((name, text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"))
+        if len(found) == MAX_TOLD:
+            break
+    return found
+
+
+def _note(type_name: str, saved_at: datetime, failure: str, since: datetime | None) -> None:
+    """Say how the words fare, unless somebody saved others meanwhile."""
     with transaction():
         db.session.execute(
             update(EventTemplate)
-            .where(EventTemplate.type == type_name)
-            .values(failure=failure, failed_at=now)
+            .where(EventTemplate.type == type_name, EventTemplate.changed_at == saved_at)
+            .values(failure=failure, failed_at=since)
         )
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            plain = key.isidentifier() and key.isascii()
+            yield from _leaves(f"{name}.{key}" if plain else f"{name}[{key!r}]", inner)
+    else:
+        yield name, value
 
 
 def _text(value: Any) -> str:
@@ -103,6 +134,8 @@ def _text(value: Any) -> str:
 
 
 def _is_link(text: str) -> bool:
+    if len(text) > _MAX_LINK:
+        return False
     try:
         parts = urlsplit(text)
     except ValueError:

@@ -18,14 +18,16 @@ from flexmail.mail.event_template import Source, TemplateFault
 from flexmail.services.child import Child
 
 SECONDS = 2.0
-"""What one notification may take to render."""
+"""What one notification may take to compile and render, by the wall clock."""
 _START_SECONDS = 30.0
 
 _lock = threading.Lock()
 _child: Child | None = None
 
 
-def render(source: Source, known: Mapping[str, Any]) -> OutgoingContent:
+def render(
+    source: Source, known: Mapping[str, Any], *, seconds: float = SECONDS
+) -> OutgoingContent:
     """Return what the templates give, with a deadline.
 
     Raises:
@@ -38,14 +40,14 @@ def render(source: Source, known: Mapping[str, Any]) -> OutgoingContent:
             if _child is None or not _child.can_be_asked:
                 _child = _started()
             _child.ask(apart.RENDER, event_template.order(source, known))
-            kind, answer = _child.hear(SECONDS)
+            kind, answer = _child.hear(seconds)
             if kind == apart.ANSWER:
                 return event_template.delivered(answer)
             fault = "It needs too much memory." if kind == apart.NO_MEMORY else "It breaks off."
         except TemplateFault:
             raise
         except TimeoutError:
-            fault = f"It takes more than {SECONDS:g} s."
+            fault = f"It takes more than {seconds:g} s."
         except (EOFError, ValueError, KeyError):
             fault = "It ends the process that renders it."
         except BaseException:

@@ -16,6 +16,7 @@ from flexmail.services import (
     callbacks,
     channels,
     delivery,
+    event_templates,
     event_warnings,
     inbox,
     installation,
@@ -118,6 +119,12 @@ def _warnings(row: EmailSettings) -> list[str]:
         warnings.append(
             f"{untold} callback(s) could not be delivered: those programs do not know what was"
             " decided. The callbacks page says why, and sends them again."
+        )
+    failing = event_templates.failing()
+    if failing:
+        warnings.append(
+            f"The words for mails about {', '.join(failing)} could not be used for the last event:"
+            " those that came with flexmail went out instead. The templates page says why."
         )
     in_clear = outbox_log.went_in_clear()
     if in_clear:

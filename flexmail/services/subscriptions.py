@@ -102,16 +102,19 @@ def hearers(type_name: str, scope: str) -> Hearers:
     return Hearers(tuple(found), tuple(skips))
 
 
-def groups_without_members(recipients: Iterable[str]) -> set[str]:
-    """Return those recipients that are groups in which no account is active."""
-    groups = {name.removeprefix(GROUP) for name in recipients if name.startswith(GROUP)}
+def unheard(recipients: Iterable[str]) -> dict[str, str]:
+    """Return those recipients that get no mail as things stand, with the reason as a few words."""
+    names = set(recipients)
+    groups = {name.removeprefix(GROUP) for name in names if name.startswith(GROUP)}
     with_members = (
         select(Membership.group)
         .join(User, User.id == Membership.user_id)
         .where(Membership.group.in_(groups), User.active)
     )
-    found = set(db.session.scalars(with_members)) if groups else set()
-    return {f"{GROUP}{name}" for name in groups - found}
+    found = set(db.session.scalars(with_members))
+    reasons = {f"{GROUP}{name}": "no active account in it" for name in groups - found}
+    disabled = select(User.email).where(User.email.in_(names), ~User.active)
+    return reasons | dict.fromkeys(db.session.scalars(disabled), "the account is disabled")
 
 
 def _checked(type_pattern: str, scope: str, to: str) -> dict[str, str]:

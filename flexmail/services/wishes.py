@@ -19,12 +19,11 @@ from flexmail.services import accounts, audit, event_log, event_types, subscript
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Whether mail about a type comes; `waits` says whether a summary may hold it."""
+    """Whether mail about a type comes."""
 
     type: str
     label: str
     on: bool
-    waits: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def of(user: User) -> Wishes:
     return Wishes(
         digest=user.digest,
         switches=tuple(
-            Switch(name, event_types.of(name).label, name not in off, event_types.of(name).waits)
+            Switch(name, _label(name), name not in off)
             for name in names
             if name != unsubscribing.EVERYTHING
         ),
@@ -97,6 +96,11 @@ def _check(digest: str, unknown: set[str]) -> None:
         errors["on"] = [f"There is no switch for {name!r}. Reload the page and choose again."]
     if errors:
         raise InvalidInput(errors)
+
+
+def _label(name: str) -> str:
+    """Return how people call a type; those of programs by the name that programs gave them."""
+    return event_types.BUILT_IN[name].label if name in event_types.BUILT_IN else name
 
 
 def _types_of(subscribed: Collection[Subscription]) -> set[str]:

@@ -57,10 +57,45 @@ async function sendInPlace(form, button) {
   }
 }
 
+// Puts what a mail would look like beside the words that make it.
+let asking = new AbortController();
+async function showPreview(button) {
+  asking.abort();
+  asking = new AbortController();
+  const old = document.querySelector(button.form.dataset.follow);
+  try {
+    const answer = await fetch(button.formAction, {
+      method: "POST", body: new URLSearchParams(new FormData(button.form)), headers: { Accept: "text/html" }, signal: asking.signal,
+    });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const shown = page.querySelector(button.form.dataset.follow);
+    if (!shown) { throw new Error("It is no preview: perhaps nobody is signed in any more."); }
+    // The style sheet in the frame has to carry the nonce of this page, not of the answer.
+    const frame = shown.querySelector("iframe");
+    if (frame) { frame.srcdoc = frame.srcdoc.replaceAll(shown.dataset.nonce, old.dataset.nonce); }
+    shown.dataset.nonce = old.dataset.nonce;
+    old.replaceWith(document.adoptNode(shown));
+  } catch (error) {
+    if (error.name === "AbortError") { return; }
+    old.prepend(Object.assign(document.createElement("p"), { className: "error", role: "alert", textContent: "There is no preview right now: open another page beside this one to see why." }));
+  }
+}
+let pause = 0;
+document.addEventListener("input", (event) => {
+  const button = event.target.form?.querySelector("button[data-preview]");
+  clearTimeout(pause);
+  if (button) { pause = setTimeout(() => showPreview(button), 500); }
+});
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.dataset.sent) { event.preventDefault(); return; }
   const button = event.submitter;
+  if (button && "preview" in button.dataset) {
+    event.preventDefault();
+    showPreview(button);
+    return;
+  }
   if (button && button.dataset.progress) {
     event.preventDefault();
     sendInPlace(form, button);

@@ -25,10 +25,28 @@ from flexmail.views import (
     replies,
     settings,
     status,
+    subscriptions,
+    templates,
+    unsubscribing,
     users,
 )
 
-PAGES = (auth, status, settings, held, approvals, replies, outbox, callbacks, users, audit, account)
+PAGES = (
+    auth,
+    status,
+    settings,
+    held,
+    approvals,
+    replies,
+    outbox,
+    callbacks,
+    subscriptions,
+    templates,
+    unsubscribing,
+    users,
+    audit,
+    account,
+)
 
 
 class RowId(IntegerConverter):

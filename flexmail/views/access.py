@@ -42,6 +42,15 @@ def signed_in(view: View) -> View:
     return view
 
 
+def proven_by_address(view: View) -> View:
+    """Let this view be posted to by anybody who knows its address, which nobody can guess.
+
+    It takes no token against forgery; so it must not look at who is signed in.
+    """
+    view.__dict__["proven_by_address"] = True
+    return view
+
+
 def access_to(endpoint: str) -> str:
     """Return who may use a view: `admin`, `signed in` or `public`."""
     if endpoint == "static":
@@ -120,9 +129,14 @@ def _admit() -> ResponseReturnValue | None:
         abort(403)
     if request.is_json and request.method == "POST":
         abort(415)
-    if request.endpoint:
+    if request.endpoint and not _is_proven_by_address(request.endpoint):
         csrf.protect()
     return None
+
+
+def _is_proven_by_address(endpoint: str) -> bool:
+    view = current_app.view_functions[endpoint]
+    return view.__dict__.get("proven_by_address", False) is True
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:

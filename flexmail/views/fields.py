@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_wtf import FlaskForm
-from wtforms import Field, PasswordField, StringField
+from wtforms import Field, Form, PasswordField, StringField
 
 from flexmail.errors import InvalidInput
 
 
-def text(label: str, help_text: str = "", **render: Any) -> Field:
+def text(label: str, help_text: str = "", *, id: str | None = None, **render: Any) -> Field:
     """Return a field of one line; the service behind the form knows the rules."""
-    return StringField(label, description=help_text, filters=[_stripped], render_kw=render or None)
+    return StringField(
+        label, description=help_text, filters=[_stripped], id=id, render_kw=render or None
+    )
 
 
 def password(label: str, help_text: str = "", *, autocomplete: str, required: bool = True) -> Field:
@@ -21,7 +22,7 @@ def password(label: str, help_text: str = "", *, autocomplete: str, required: bo
     return PasswordField(label, description=help_text, default="", render_kw=render)
 
 
-def show(form: FlaskForm, error: InvalidInput) -> None:
+def show(form: Form, error: InvalidInput) -> None:
     """Put each sentence beside its field, or at the top where it has none."""
     for name, sentences in error.errors.items():
         if name in form:

@@ -10,7 +10,7 @@ from flask_wtf import FlaskForm
 from wtforms import SelectChoice, SelectField
 
 from flexmail.errors import Conflict, InvalidInput
-from flexmail.services import account_rules, accounts
+from flexmail.services import account_rules, accounts, wishes
 from flexmail.views import fields
 
 pages = Blueprint("users", __name__)
@@ -165,9 +165,11 @@ def _filled(user_id: int) -> UserForm:
 def _page(
     user_id: int, *, form: UserForm | None = None, password_form: PasswordForm | None = None
 ) -> str:
+    user = accounts.by_id(user_id)
     return render_template(
         "users/show.html",
-        user=accounts.by_id(user_id),
+        user=user,
+        wishes=wishes.of(user),
         form=form or _filled(user_id),
         password_form=password_form or PasswordForm(formdata=None),
     )

@@ -26,6 +26,8 @@ PAGES = (
     "/outbox/1",
     "/outbox?recipient=bob%40corp.test",
     "/callbacks",
+    "/subscriptions",
+    "/subscriptions?type=failed&scope=billing/prod",
     "/users",
     "/audit",
     "/users/2",

@@ -120,13 +120,17 @@ def test_an_account_sees_what_it_is_subscribed_to_and_through_which_group(people
     assert [row.recipient for row in found] == [BOB, "group:ops", "group:release"]
 
 
-def test_groups_in_which_nobody_is_active_are_told_apart(people: Flask) -> None:
+def test_recipients_that_get_no_mail_as_things_stand_are_told_apart(people: Flask) -> None:
     accounts.edit(BOB, groups=["ops", "release"])
     accounts.edit(ADA, groups=["ops"])
     accounts.set_active(BOB, False)
-    names = ["group:ops", "group:release", "group:nobody", BOB]
-    assert subscriptions.groups_without_members(names) == {"group:release", "group:nobody"}
-    assert subscriptions.groups_without_members([BOB]) == set()
+    names = ["group:ops", "group:release", "group:nobody", BOB, ADA, "team@lists.test"]
+    assert subscriptions.unheard(names) == {
+        "group:release": "no active account in it",
+        "group:nobody": "no active account in it",
+        BOB: "the account is disabled",
+    }
+    assert subscriptions.unheard([]) == {}
 
 
 def test_who_would_hear_is_who_hears(people: Flask) -> None:

@@ -103,10 +103,3 @@ def test_what_there_is_no_choice_of_changes_nothing(
         wishes.save(BOB, digest, on, now=NOW)
     assert set(caught.value.errors) == {field}
     assert (off(), bobs().digest, audited()) == ([], "at_once", [])
-
-
-def test_approvals_are_told_apart_for_no_summary_holds_them(people: Flask) -> None:
-    assert [switch.type for switch in bobs().switches if not switch.waits] == [
-        "approval_pending",
-        "approval_rejected",
-    ]

@@ -14,6 +14,7 @@ from flexmail.services import (
     channels,
     events,
     outbox_log,
+    subscriptions,
 )
 from flexmail.services.events import NewEvent
 from tests.services import stage
@@ -42,6 +43,7 @@ def fill_database() -> None:
         callback_url=f"https://ci.corp.test/{LONG}",
     )
     approvals.cancel(cancelled.approval_id, now=now)
+    _subscribe(now)
     _let_one_mail_fail()
     _tell_of_an_event(now)
     _let_the_callback_fail()
@@ -53,6 +55,16 @@ def _tell_of_an_event(now: datetime) -> None:
     data = {"title": "Release 4.2", "error": LONG}
     people = (stage.BOB, "dora@corp.test", "group:nobody")
     events.send(NewEvent("failed", "billing/prod", data=data, recipients=people), now=now)
+
+
+def _subscribe(now: datetime) -> None:
+    for type_pattern, scope, to in (
+        ("failed", "billing/prod", stage.BOB),
+        ("deploy.*", "", "group:ops"),
+        ("*", LONG[:120], f"{LONG[:60]}@corp.test"),
+        ("completed", "billing", "group:nobody"),
+    ):
+        subscriptions.add(type_pattern, scope, to, now=now)
 
 
 def _let_one_mail_fail() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from flexmail.services import sign_in
+from flexmail.services import sign_in, unsubscribing
 from tests.conftest import Cast
 from tests.views.filled import DISABLED, fill_database
 from tests.views.visitor import Visitor
@@ -50,6 +50,18 @@ TABLE: dict[tuple[str, str], tuple[int, int, int]] = {
     ("POST", "/outbox/<row:mail_id>/retry"): (TO_LOGIN, 403, 409),  # it is cancelled by then
     ("GET", "/callbacks"): (TO_LOGIN, 403, 200),
     ("POST", "/callbacks/<row:callback_id>/retry"): (TO_LOGIN, 403, 303),
+    ("GET", "/subscriptions"): (TO_LOGIN, 403, 200),
+    ("POST", "/subscriptions"): (TO_LOGIN, 403, 422),
+    ("POST", "/subscriptions/<row:subscription_id>/remove"): (TO_LOGIN, 403, 303),
+    ("GET", "/unsubscribe/<token>"): (404, 404, 404),
+    ("POST", "/unsubscribe/<token>"): (404, 404, 404),
+    ("GET", "/templates"): (TO_LOGIN, 403, 200),
+    ("GET", "/templates/<type_name>"): (TO_LOGIN, 403, 200),
+    ("POST", "/templates/<type_name>"): (TO_LOGIN, 403, 422),
+    ("POST", "/templates/<type_name>/preview"): (TO_LOGIN, 403, 422),
+    ("POST", "/templates/<type_name>/sample"): (TO_LOGIN, 403, 422),
+    ("GET", "/templates/<type_name>/reset"): (TO_LOGIN, 403, 200),
+    ("POST", "/templates/<type_name>/reset"): (TO_LOGIN, 403, 303),
     ("GET", "/users"): (TO_LOGIN, 403, 200),
     ("GET", "/users/new"): (TO_LOGIN, 403, 200),
     ("POST", "/users/new"): (TO_LOGIN, 403, 422),
@@ -62,18 +74,23 @@ TABLE: dict[tuple[str, str], tuple[int, int, int]] = {
     ("POST", "/claim"): (TO_LOGIN, 403, 303),
     ("GET", "/account"): (TO_LOGIN, 200, 200),
     ("POST", "/account"): (TO_LOGIN, 422, 422),
+    ("POST", "/account/notifications"): (TO_LOGIN, 422, 422),
     ("GET", "/static/<path:filename>"): (200, 200, 200),
     ("GET", "/api/docs"): (200, 200, 200),
     ("GET", "/api/openapi.json"): (200, 200, 200),
 }
 API = "/api/v1/"
+PROVEN_BY_ADDRESS = {"/unsubscribe/<token>"}
+"""Routes without a token against forgery: their address is the secret."""
 SAMPLES = {
     "<token>": "wrong",
     "<row:approval_id>": "1",
     "<row:reply_id>": "1",
     "<row:mail_id>": "2",
     "<row:callback_id>": "1",
+    "<row:subscription_id>": "1",
     "<row:user_id>": str(DISABLED),
+    "<type_name>": "failed",
     "<path:filename>": "flexmail.css",
     "<int(max=9223372036854775807):approval_id>": "1",
 }
@@ -137,7 +154,7 @@ def test_every_unsafe_page_wants_its_token(filled: Flask, ada: Visitor) -> None:
     before = contents(filled)
     tried = 0
     for method, rule in routes(filled):
-        if method == "GET" or rule.startswith(API):
+        if method == "GET" or rule.startswith(API) or rule in PROVEN_BY_ADDRESS:
             continue
         for data in ({}, {"csrf_token": "made-up"}):
             answer = ada.client.open(path_of(rule), method=method, data=data)
@@ -170,6 +187,19 @@ def test_the_set_up_link_changes_nothing_until_it_is_used(app: Flask, charlie: V
     before = contents(app)
     charlie.get(f"/setup/{token}")
     assert contents(app) == before
+
+
+def test_a_link_that_stops_mail_changes_nothing_until_it_is_posted_to(
+    app: Flask, charlie: Visitor
+) -> None:
+    with app.app_context():
+        link = unsubscribing._signer().dumps(["bob@corp.test", "failed"])
+    before = contents(app)
+    charlie.get(f"/unsubscribe/{link}")
+    charlie.client.head(f"/unsubscribe/{link}", buffered=True)
+    assert contents(app) == before
+    charlie.client.post(f"/unsubscribe/{link}")
+    assert contents(app) != before
 
 
 def test_an_approver_sees_only_the_own_approvals(filled: Flask, cast: Cast, ada: Visitor) -> None:
