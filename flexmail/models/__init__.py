@@ -31,6 +31,7 @@ from flexmail.models.mail import (
     ReplyFolder,
 )
 from flexmail.models.operations import (
+    AUDIT_ACTIONS,
     CALLBACK_STATES,
     AuditEntry,
     Callback,
@@ -43,6 +44,7 @@ from flexmail.models.operations import (
 from flexmail.models.settings import EmailSettings
 
 __all__ = [
+    "AUDIT_ACTIONS",
     "CALLBACK_STATES",
     "DIGESTS",
     "FINAL_STATUSES",
