@@ -32,6 +32,7 @@ from flexmail.models.mail import (
     ReplyFolder,
 )
 from flexmail.models.operations import (
+    AUDIT_ACTIONS,
     CALLBACK_STATES,
     AuditEntry,
     Callback,
@@ -44,6 +45,7 @@ from flexmail.models.operations import (
 from flexmail.models.settings import EmailSettings
 
 __all__ = [
+    "AUDIT_ACTIONS",
     "CALLBACK_STATES",
     "DIGESTS",
     "FINAL_STATUSES",

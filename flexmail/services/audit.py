@@ -22,8 +22,7 @@ from sqlalchemy import Table, insert, inspect, select, update
 from flexmail.crypto import key_ring
 from flexmail.db import Base, at_end, db
 from flexmail.errors import SecretUnreadable
-from flexmail.models import AuditEntry, Installation
-from flexmail.services.audit_actions import ACTIONS as ACTIONS
+from flexmail.models import AUDIT_ACTIONS, AuditEntry, Installation
 from flexmail.services.paging import Page, page_of
 
 FIRST = "0" * 64
@@ -77,12 +76,12 @@ def record(
     """Add an entry to the caller's transaction.
 
     Args:
-        action: one of `ACTIONS`.
+        action: one of `AUDIT_ACTIONS`.
         subject: what it was done to, such as `approval 12`.
         proof: JSON values that show why it was right; never a secret.
         by: who did it, where that is not who acts.
     """
-    if action not in ACTIONS:
+    if action not in AUDIT_ACTIONS:
         raise ValueError(f"{action!r} is no action of the audit log.")
     by = by or actor()
     entry = {
