@@ -12,7 +12,8 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from flexmail.mail.compose import OutgoingContent, compose, parse_mailbox, texts_of
+from flexmail.mail.address import parse_mailbox
+from flexmail.mail.compose import OutgoingContent, compose, texts_of
 from flexmail.mail.event_template import render
 from flexmail.services import event_texts, event_types, outbox
 from flexmail.services.new_event import MAX_DATA_BYTES, NewEvent, check
