@@ -79,7 +79,7 @@ HOSTILE = {
     "title": "\u202etxt.exe \u200b =?utf-8?q?=0ABcc:_x=40y.test?= " + "x" * 300,
     "details": "</div></body><!-- {{ 7 * 7 }} {% raw %}\n-- \nFrom: Ada\n> Approve",
     "link": "javascript:alert(1)",
-    "submitter": ["not", "text"],
+    "submitter": {"not": "text"},
     "error": "<script>alert(1)</script>" + "<b>" * 1000,
     "items": {"keys": None, "__class__": "x", "onclick": "x()"},
 }
@@ -161,6 +161,11 @@ def test_the_built_in_words_never_fail(
 def test_a_link_leads_to_a_page_or_is_none(context: Flask, link: object, shown: bool) -> None:
     known = event_texts.variables("failed", "", "", {"link": link}, at=NOW)
     assert bool(known["link"]) == shown
+
+
+def test_several_submitters_are_all_named(context: Flask) -> None:
+    content = content_of(NewEvent("failed", data={"submitter": ["ada@corp.test", "group:ops"]}))
+    assert "Submitted by: ada@corp.test, group:ops\n" in content.text
 
 
 def test_many_values_of_a_type_of_ones_own_are_cut_and_counted(context: Flask) -> None:
