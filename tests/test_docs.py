@@ -15,8 +15,9 @@ from flexmail import cli, demo
 from flexmail.forms import EmailSettingsForm
 from flexmail.mail.event_template import FIELDS, MAX_RENDERED, MAX_SOURCE, VARIABLES
 from flexmail.models import OUTCOMES
-from flexmail.services import webhook_secrets
+from flexmail.services import event_types, webhook_secrets
 from flexmail.services.approval_requests import NewApproval
+from flexmail.services.new_event import NewEvent
 from flexmail.services.tokens import SCOPES
 from flexmail.transport.webhook import signed
 
@@ -87,6 +88,8 @@ def test_every_command_in_the_docs_exists() -> None:
         "TIMEZONE",
         "TRUSTED_PROXIES",
         "LONG_POLLS",
+        "EVENTS_PER_TOKEN_HOUR",
+        "NOTIFICATIONS_PER_RECIPIENT_HOUR",
         "CALLBACK_ALLOWED_HOSTS",
     ],
 )
@@ -108,6 +111,16 @@ def test_every_key_of_an_approval_stands_in_the_api_guide() -> None:
     keys = NewApproval.__dataclass_fields__
     assert [key for key in keys if f"`{key}`" not in DOCS["api.md"]] == []
     assert [scope for scope in SCOPES if f"`{scope}`" not in DOCS["api.md"]] == []
+
+
+def test_every_key_of_an_event_and_every_type_stands_in_the_guides() -> None:
+    keys = NewEvent.__dataclass_fields__
+    assert [key for key in keys if f"| `{key}` |" not in DOCS["api.md"]] == []
+    guide = DOCS["notifications.md"]
+    for name, kind in event_types.BUILT_IN.items():
+        (row,) = re.findall(rf"^\| `{name}` \| ([^|]+) \| (yes|no) \|$", guide, re.M)
+        assert all(f"`data.{key}`" in row[0] for key in kind.to), name
+        assert row[1] == ("yes" if kind.waits else "no"), name
 
 
 def test_the_example_that_verifies_a_callback_works() -> None:

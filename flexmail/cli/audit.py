@@ -9,6 +9,7 @@ import click
 from flask.cli import AppGroup
 
 from flexmail.cli import console
+from flexmail.models import AUDIT_ACTIONS
 from flexmail.services import audit, audit_check
 from flexmail.services.audit import End
 from flexmail.services.shapes import audit_shape, page_shape
@@ -19,7 +20,7 @@ _NOTED = re.compile(r"([1-9][0-9]{0,17}):([0-9a-f]{64})")
 
 
 @group.command("list")
-@click.option("--action", type=click.Choice(audit.ACTIONS), help="Only entries of this action.")
+@click.option("--action", type=click.Choice(AUDIT_ACTIONS), help="Only entries of this action.")
 @console.page_options
 def list_entries(action: str | None, cursor: str | None, limit: int, as_json: bool) -> None:
     """List the entries, the newest first."""

@@ -42,7 +42,8 @@ def send(
     """Tell of one event.
 
     TYPE is approval_pending, scheduled, approval_rejected, deploying, completed, failed, or a name
-    of your own. The mails go out by the jobs, or by `flexmail outbox send`.
+    of your own. The command waits for no mail server: the mails are stored, and go out within
+    seconds where flexmail is served, or else by `flexmail outbox send`.
     """
     told = NewEvent(type_name, scope, subject, _parsed(data), recipients)
     report = events.send(told, now=datetime.now(UTC))

@@ -9,8 +9,8 @@ import click
 from flask.cli import AppGroup
 
 from flexmail.cli import console
-from flexmail.models import MAIL_STATES
-from flexmail.services import delivery, outbox
+from flexmail.models import MAIL_KINDS, MAIL_STATES
+from flexmail.services import delivery, outbox, outbox_log
 from flexmail.services.shapes import mail_shape, page_shape
 
 group = AppGroup("outbox", help="Mail that waits to go out.")
@@ -35,11 +35,13 @@ def send(context: click.Context, as_json: bool) -> None:
 
 @group.command("list")
 @click.option("--state", type=click.Choice(MAIL_STATES), help="Only mail in this state.")
+@click.option("--kind", type=click.Choice(MAIL_KINDS), help="Only mail of this kind.")
+@click.option("--recipient", metavar="ADDRESS", help="Only mail to this address.")
 @console.page_options
-def list_mail(state: str | None, cursor: str | None, limit: int, as_json: bool) -> None:
+def list_mail(cursor: str | None, limit: int, as_json: bool, **asked: str | None) -> None:
     """List outgoing mail, the newest first."""
     console.say_page(
-        page_shape(outbox.listing(state=state, cursor=cursor, limit=limit), mail_shape),
+        page_shape(outbox_log.listing(**asked, cursor=cursor, limit=limit), mail_shape),
         lambda mail: (
             str(mail["id"]),
             mail["state"],
@@ -47,7 +49,7 @@ def list_mail(state: str | None, cursor: str | None, limit: int, as_json: bool) 
             mail["recipient"],
             mail["subject"],
             mail["bounced_at"] or mail["sent_at"] or mail["retry_at"] or "",
-            mail["answer"],
+            " ".join(filter(None, (mail["answer"], mail["meaning"]))),
         ),
         head=("ID", "STATE", "CODE", "RECIPIENT", "SUBJECT", "WHEN OR NEXT TRY", "ANSWER"),
         as_json=as_json,
@@ -64,3 +66,17 @@ def retry(mail_id: int, as_json: bool) -> None:
         console.say_json(mail_shape(mail))
     else:
         console.say(f"Queued mail {mail.id} to {mail.recipient}.")
+
+
+@group.command("cancel")
+@click.argument("mail_id", type=console.ROW_ID, metavar="ID")
+@console.json_option
+def cancel(mail_id: int, as_json: bool) -> None:
+    """Have a mail that waits or failed tried no more."""
+    mail = outbox.cancel(mail_id)
+    if as_json:
+        console.say_json(mail_shape(mail))
+    else:
+        console.say(
+            f"Cancelled mail {mail.id} to {mail.recipient}. {outbox.AFTER_CANCEL[mail.kind]}"
+        )

@@ -38,6 +38,7 @@ Try this:
   1. Open the mailboxes. Bob was asked for an approval: open his mail, press Approve, send.
   2. Press "Read the reply folder now", or wait: flexmail reads it every minute.
   3. Sign in as Ada. The approval is approved, and Replies says what became of Bob's mail.
+  4. Ada and Bob heard of a release that failed. Notifications says why, each mail how to stop it.
 
 Commands work in a second terminal, after: export FLEXMAIL_INSTANCE_PATH={folder}
 Ctrl-C ends the demo and removes all of it.

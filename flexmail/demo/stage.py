@@ -1,4 +1,4 @@
-"""What the demo plays with: its people, their mailboxes, the settings, an open approval.
+"""What the demo plays with: its people, their mailboxes, the settings, an event, an open approval.
 
 The passwords are no secrets: they are printed, and open nothing beyond this machine's loopback.
 """
@@ -11,7 +11,14 @@ from datetime import UTC, datetime
 from flexmail.demo.mailserver import MailServer
 from flexmail.forms import values_from
 from flexmail.models import Approval
-from flexmail.services import accounts, approval_requests, delivery, settings
+from flexmail.services import (
+    accounts,
+    approval_requests,
+    delivery,
+    events,
+    settings,
+    subscriptions,
+)
 
 FLEXMAIL = "approvals@demo.test"
 """The mailbox that flexmail reads, and deletes from."""
@@ -35,9 +42,19 @@ PEOPLE = {person.email: person for person in (ADA, BOB)}
 MAILBOXES = {BOB.email: BOB.password, FLEXMAIL: _MAIL_PASSWORD, ADA.email: ADA.password}
 """Every mailbox with its password, in the order that they are shown."""
 
+_FAILURE = events.NewEvent(
+    "failed",
+    "shop/prod",
+    data={
+        "title": "Deploy shop 2.3 to production",
+        "submitter": BOB.email,
+        "error": "The health check did not answer within 60 s; version 2.2 is back in place.",
+    },
+)
+
 
 def set_up(server: MailServer) -> None:
-    """Make the accounts, store the settings and ask for the first approval; commits."""
+    """Make the accounts, store the settings, tell of an event and ask for approval; commits."""
     now = datetime.now(UTC)
     for person in PEOPLE.values():
         accounts.add(
@@ -56,6 +73,8 @@ def set_up(server: MailServer) -> None:
         "tls_ca_certificates": server.ca_pem,
     }
     settings.save(values_from(settings.stored_values(settings.load()), given))
+    subscriptions.add("failed", "shop", ADA.email, now=now)
+    events.send(_FAILURE, now=now)
     ask_bob()
 
 

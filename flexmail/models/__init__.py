@@ -23,6 +23,7 @@ from flexmail.models.events import (
     Subscription,
 )
 from flexmail.models.mail import (
+    MAIL_KINDS,
     MAIL_STATES,
     OUTCOMES,
     OutboxContent,
@@ -31,6 +32,7 @@ from flexmail.models.mail import (
     ReplyFolder,
 )
 from flexmail.models.operations import (
+    AUDIT_ACTIONS,
     CALLBACK_STATES,
     AuditEntry,
     Callback,
@@ -43,9 +45,11 @@ from flexmail.models.operations import (
 from flexmail.models.settings import EmailSettings
 
 __all__ = [
+    "AUDIT_ACTIONS",
     "CALLBACK_STATES",
     "DIGESTS",
     "FINAL_STATUSES",
+    "MAIL_KINDS",
     "MAIL_STATES",
     "OUTCOMES",
     "ROLES",

@@ -27,7 +27,7 @@ class Event(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     token_id: Mapped[int | None] = mapped_column(ForeignKey("api_tokens.id"))
     skips: Mapped[list[EventSkip]] = relationship(
-        order_by="EventSkip.id", cascade="all, delete-orphan"
+        order_by="EventSkip.id", cascade="all, delete-orphan", back_populates="event"
     )
 
 
@@ -35,10 +35,12 @@ class EventSkip(Base):
     """Somebody who was to hear of an event and does not, and why."""
 
     __tablename__ = "event_skips"
+    __table_args__ = (Index("ix_event_skips_recipient_id", "recipient", "id"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), index=True)
-    recipient: Mapped[str] = mapped_column(String(260), index=True)
+    recipient: Mapped[str] = mapped_column(String(260))
     reason: Mapped[str] = mapped_column(Text)
+    event: Mapped[Event] = relationship(back_populates="skips")
 
 
 class Subscription(Base):

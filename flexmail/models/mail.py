@@ -41,6 +41,15 @@ OUTCOMES = (
     "duplicate",
     "failed",
 )
+MAIL_KINDS = (
+    "approval_request",
+    "reply_confirmation",
+    "reply_explanation",
+    "event",
+    "digest",
+    "test",
+    "canary",
+)
 MAIL_STATES = ("queued", "sending", "sent", "failed", "cancelled")
 
 
@@ -116,6 +125,7 @@ class OutboxMail(Base):
         Index("ix_outbox_state_id", "state", "id"),
         Index("ix_outbox_recipient_id", "recipient", "id"),
         Index("ix_outbox_kind_id", "kind", "id"),
+        Index("ix_outbox_kind_state_id", "kind", "state", "id"),
         Index(
             "ix_outbox_in_clear",
             "kind",

@@ -11,6 +11,47 @@ from sqlalchemy.orm import Mapped, mapped_column
 from flexmail.db import Base, UtcDateTime
 
 CALLBACK_STATES = ("queued", "sending", "sent", "failed")
+AUDIT_ACTIONS = (
+    "account_added",
+    "account_disabled",
+    "account_edited",
+    "account_enabled",
+    "approval_approved",
+    "approval_cancelled",
+    "approval_expired",
+    "approval_rejected",
+    "approval_requested",
+    "audit_end_lost",
+    "backup_made",
+    "backup_restored",
+    "canary_passed",
+    "canary_refused",
+    "canary_repeated",
+    "digest_chosen",
+    "folder_confirmed",
+    "installation_claimed",
+    "installation_made",
+    "keys_dropped",
+    "keys_rotated",
+    "mail_cancelled",
+    "mail_reprocessed",
+    "mail_restored",
+    "mail_retried",
+    "notifications_switched_off",
+    "notifications_switched_on",
+    "password_changed",
+    "sessions_ended",
+    "settings_saved",
+    "sign_in_throttled",
+    "signed_in",
+    "subscription_added",
+    "subscription_removed",
+    "template_reset",
+    "template_saved",
+    "token_created",
+    "token_revoked",
+)
+"""Everything that the audit log records, by name."""
 
 
 class Lease(Base):

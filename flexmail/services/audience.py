@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from flexmail.db import db
 from flexmail.models import Membership, OptOut, Subscription, User
@@ -20,6 +20,25 @@ from flexmail.services.subscribers import GROUP, recipient
 
 _DISABLED = "The account is disabled."
 _SWITCHED_OFF = "They switched off mail about {}."
+# Made once: making a statement costs more than running it.
+_SUBSCRIBED = (
+    select(Subscription.type, Subscription.scope, Subscription.recipient)
+    .where(Subscription.scope.in_(bindparam("scopes", expanding=True)))
+    .order_by(Subscription.id)
+)
+_MEMBERS = (
+    select(Membership.group, User.email)
+    .join(User, User.id == Membership.user_id)
+    .where(Membership.group.in_(bindparam("groups", expanding=True)), User.active)
+    .order_by(User.email)
+)
+_ACCOUNTS = select(User.email, User.active, User.digest).where(
+    User.email.in_(bindparam("addresses", expanding=True))
+)
+_OPTED_OUT = select(OptOut.address).where(
+    OptOut.address.in_(bindparam("addresses", expanding=True)),
+    OptOut.type.in_((bindparam("type"), "*")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +107,8 @@ def _ways(told: NewEvent) -> tuple[dict[str, str], list[Skip]]:
                 ways.setdefault(recipient(given), f"You are named as {key.removesuffix('s')}.")
             except ValueError as error:
                 skips.append(Skip(given[:200], f"data.{key} names no address: {error}"))
-    wanted = select(Subscription).where(
-        Subscription.scope.in_(event_types.scopes_above(told.scope))
-    )
-    for row in db.session.scalars(wanted.order_by(Subscription.id)):
+    scopes = {"scopes": event_types.scopes_above(told.scope)}
+    for row in db.session.connection().execute(_SUBSCRIBED, scopes):
         if event_types.matches(row.type, told.type):
             at = f" at {row.scope}" if row.scope else ""
             ways.setdefault(row.recipient, f"You are subscribed to {row.type}{at}.")
@@ -105,25 +122,18 @@ def _named(value: Any) -> Iterator[str]:
 
 
 def _members(groups: Iterable[str]) -> dict[str, list[str]]:
-    wanted = (
-        select(Membership.group, User.email)
-        .join(User, User.id == Membership.user_id)
-        .where(Membership.group.in_(groups), User.active)
-        .order_by(User.email)
-    )
     members: dict[str, list[str]] = {}
-    for group, email in db.session.execute(wanted) if groups else ():
-        members.setdefault(group, []).append(email)
+    if groups:
+        for group, email in db.session.connection().execute(_MEMBERS, {"groups": list(groups)}):
+            members.setdefault(group, []).append(email)
     return members
 
 
 def _accounts(addresses: Iterable[str]) -> dict[str, Any]:
-    wanted = select(User.email, User.active, User.digest).where(User.email.in_(addresses))
-    return {row.email: row for row in db.session.execute(wanted)} if addresses else {}
+    found = db.session.connection().execute(_ACCOUNTS, {"addresses": list(addresses)})
+    return {row.email: row for row in found}
 
 
 def _opted_out(type_name: str, addresses: Iterable[str]) -> set[str]:
-    wanted = select(OptOut.address).where(
-        OptOut.address.in_(addresses), OptOut.type.in_((type_name, "*"))
-    )
-    return set(db.session.scalars(wanted)) if addresses else set()
+    given = {"type": type_name, "addresses": list(addresses)}
+    return set(db.session.connection().scalars(_OPTED_OUT, given))

@@ -22,48 +22,8 @@ from sqlalchemy import Table, insert, inspect, select, update
 from flexmail.crypto import key_ring
 from flexmail.db import Base, at_end, db
 from flexmail.errors import SecretUnreadable
-from flexmail.models import AuditEntry, Installation
+from flexmail.models import AUDIT_ACTIONS, AuditEntry, Installation
 from flexmail.services.paging import Page, page_of
-
-ACTIONS = (
-    "account_added",
-    "account_disabled",
-    "account_edited",
-    "account_enabled",
-    "approval_approved",
-    "approval_cancelled",
-    "approval_expired",
-    "approval_rejected",
-    "approval_requested",
-    "audit_end_lost",
-    "backup_made",
-    "backup_restored",
-    "canary_passed",
-    "canary_refused",
-    "canary_repeated",
-    "digest_chosen",
-    "folder_confirmed",
-    "installation_claimed",
-    "installation_made",
-    "keys_dropped",
-    "keys_rotated",
-    "mail_reprocessed",
-    "mail_restored",
-    "notifications_switched_off",
-    "notifications_switched_on",
-    "password_changed",
-    "sessions_ended",
-    "settings_saved",
-    "sign_in_throttled",
-    "signed_in",
-    "subscription_added",
-    "subscription_removed",
-    "template_reset",
-    "template_saved",
-    "token_created",
-    "token_revoked",
-)
-"""Everything that is recorded, by name."""
 
 FIRST = "0" * 64
 """What the first entry is chained to."""
@@ -116,12 +76,12 @@ def record(
     """Add an entry to the caller's transaction.
 
     Args:
-        action: one of `ACTIONS`.
+        action: one of `AUDIT_ACTIONS`.
         subject: what it was done to, such as `approval 12`.
         proof: JSON values that show why it was right; never a secret.
         by: who did it, where that is not who acts.
     """
-    if action not in ACTIONS:
+    if action not in AUDIT_ACTIONS:
         raise ValueError(f"{action!r} is no action of the audit log.")
     by = by or actor()
     entry = {

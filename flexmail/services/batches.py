@@ -8,8 +8,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import datetime
 
 from flexmail.crypto import key_ring
-from flexmail.errors import MailServerError, Refused, SecretUnreadable
-from flexmail.services import pace
+from flexmail.errors import LoginRefused, MailServerError, Refused, SecretUnreadable, TlsFailed
+from flexmail.services import pace, sealed_mail
 from flexmail.services.claims import Claimed
 from flexmail.services.receipts import Receipt, Receipts
 from flexmail.transport.smtp import Mail, SmtpSession
@@ -50,7 +50,9 @@ class Batch:
                     self._receipts.store_due()
             except MailServerError as error:
                 if self._fetched:
-                    counted = error.code != _CLOSING
+                    # What it says of the connection is no mail's fault.
+                    ours = isinstance(error, (TlsFailed, LoginRefused))
+                    counted = error.code != _CLOSING and not ours
                     self._note(self._fetched[0], str(error), temporary=True, counted=counted)
                 raise
 
@@ -61,7 +63,7 @@ class Batch:
             if not takes_another(session):
                 return
             try:
-                content = ring.open(mail.sealed_content)
+                content = sealed_mail.opened(mail.sealed_content, ring)
             except SecretUnreadable as error:
                 self._note(mail.id, str(error), temporary=True)
             else:

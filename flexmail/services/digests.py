@@ -33,7 +33,7 @@ def due_at(digest: str, now: datetime) -> datetime:
     return (due if due > there else due + timedelta(days=1)).astimezone(now.tzinfo)
 
 
-def add(event: Event, recipient: str, subject: str, *, due: datetime) -> bool:
+def add(event_id: int, recipient: str, subject: str, *, due: datetime) -> bool:
     """Let an event wait for a summary; joins the caller's transaction.
 
     Returns:
@@ -42,7 +42,7 @@ def add(event: Event, recipient: str, subject: str, *, due: datetime) -> bool:
     waiting = select(func.count(DigestItem.id)).where(DigestItem.recipient == recipient)
     if (db.session.scalar(waiting) or 0) >= MAX_WAITING:
         return False
-    db.session.add(DigestItem(recipient=recipient, event_id=event.id, subject=subject, due_at=due))
+    db.session.add(DigestItem(recipient=recipient, event_id=event_id, subject=subject, due_at=due))
     return True
 
 

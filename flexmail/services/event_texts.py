@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import current_app
-from sqlalchemy import update
+from sqlalchemy import bindparam, select, update
 
 from flexmail.config import time_zone
 from flexmail.db import db, transaction
@@ -32,6 +32,13 @@ MAX_TOLD = 50
 """So many values of an event are listed beside its words."""
 _MAX_LINK = 2000
 _MAX_SHOWN = 80
+_WRITTEN = select(
+    EventTemplate.subject,
+    EventTemplate.text,
+    EventTemplate.html,
+    EventTemplate.changed_at,
+    EventTemplate.failed_at,
+).where(EventTemplate.type == bindparam("name"))
 _FILES = Path(__file__).parents[1] / "templates" / "events"
 
 
@@ -74,7 +81,7 @@ def render(type_name: str, known: Mapping[str, Any], *, now: datetime) -> Outgoi
 
     Outside any transaction: rendering may take seconds.
     """
-    row = db.session.get(EventTemplate, type_name)
+    row = db.session.execute(_WRITTEN, {"name": type_name}).one_or_none()
     if row is None:
         db.session.rollback()
         return render_here(built_in(type_name), known)

@@ -5,10 +5,12 @@ Event, mails and the reasons of those who get none are one commit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import cast
 
 from flask import current_app
+from sqlalchemy import Table, insert
 
 from flexmail.db import db, transaction
 from flexmail.errors import NotFound, TooMany
@@ -17,16 +19,17 @@ from flexmail.models import Event, EventSkip
 from flexmail.services import (
     audience,
     digests,
+    event_mail,
     event_texts,
     event_types,
     limits,
-    outbox,
-    unsubscribing,
 )
 from flexmail.services.audience import Recipient, Skip
 from flexmail.services.new_event import NewEvent, check
 
 __all__ = ["NewEvent", "Report", "Skip", "send"]
+
+_EVENTS, _SKIPS = cast(Table, Event.__table__), cast(Table, EventSkip.__table__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +57,13 @@ def send(told: NewEvent, *, now: datetime, token_id: int | None = None) -> Repor
     content = event_texts.render(told.type, known, now=now)
     with transaction():
         _count(token_id, now)
-        event = Event(
-            type=told.type,
-            scope=told.scope,
-            subject=told.subject,
-            data=dict(told.data),
-            created_at=now,
-            token_id=token_id,
-        )
-        db.session.add(event)
-        db.session.flush()
+        event_id = _store(told, now, token_id)
         recipients, skips = audience.of(told)
-        queued = _queue(event, recipients, skips, content, now)
-        db.session.add_all(
-            EventSkip(event_id=event.id, recipient=skip.recipient, reason=skip.reason)
-            for skip in skips
-        )
-        return Report(event.id, queued, tuple(skips))
+        queued = _queue(event_id, told.type, recipients, skips, content, now)
+        if skips:
+            rows = [{"event_id": event_id} | asdict(skip) for skip in skips]
+            db.session.connection().execute(insert(_SKIPS), rows)
+        return Report(event_id, queued, tuple(skips))
 
 
 def get(event_id: int) -> Event:
@@ -89,48 +82,55 @@ def _count(token_id: int | None, now: datetime) -> None:
     if token_id is None:
         return
     at_most = current_app.config["EVENTS_PER_TOKEN_HOUR"]
-    key = f"token:{token_id}"
+    key = limits.token_key(token_id)
     if limits.count([key], now=now)[key] > at_most:
         seconds = int((limits.next_hour(now) - now).total_seconds()) + 1
         raise TooMany(f"This token told {at_most} events in this hour: no more.", seconds=seconds)
 
 
+def _store(told: NewEvent, now: datetime, token_id: int | None) -> int:
+    """Store an event, past the session, which would take longer; return its id."""
+    values = {
+        "type": told.type,
+        "scope": told.scope,
+        "subject": told.subject,
+        "data": dict(told.data),
+        "created_at": now,
+        "token_id": token_id,
+    }
+    storing = insert(_EVENTS).returning(_EVENTS.c.id)
+    return int(db.session.connection().execute(storing, values).scalar_one())
+
+
 def _queue(
-    event: Event,
+    event_id: int,
+    type_name: str,
     recipients: list[Recipient],
     skips: list[Skip],
     content: OutgoingContent,
     now: datetime,
 ) -> int:
     """Queue a mail to each, or let it wait for a summary; return to how many it goes."""
-    queued = 0
-    waits = event_types.of(event.type).waits
+    waits = event_types.of(type_name).waits
     at_once = [one for one in recipients if one.digest == "at_once" or not waits]
+    queued = 0
     for one in recipients:
-        if one not in at_once:
+        if waits and one.digest != "at_once":
             due = digests.due_at(one.digest, now)
-            if digests.add(event, one.address, content.subject, due=due):
+            if digests.add(event_id, one.address, content.subject, due=due):
                 queued += 1
             else:
                 skips.append(Skip(one.address, "Too many wait for their next summary already."))
     at_most = current_app.config["NOTIFICATIONS_PER_RECIPIENT_HOUR"]
-    counts = limits.count([f"to:{one.address}" for one in at_once], now=now)
+    counts = limits.count([limits.recipient_key(one.address) for one in at_once], now=now)
+    mailed = []
     for one in at_once:
-        if counts[f"to:{one.address}"] > at_most:
-            reason = f"They got {at_most} notifications in this hour"
-            listed = digests.add(event, one.address, content.subject, due=limits.next_hour(now))
-            skips.append(
-                Skip(one.address, f"{reason}{': it goes into a summary' if listed else ''}.")
-            )
+        if counts[limits.recipient_key(one.address)] <= at_most:
+            mailed.append(one)
             continue
-        link = unsubscribing.link(one.address, event.type)
-        outbox.queue(
-            "event",
-            one.address,
-            {"content": content, "why": one.why, "unsubscribe": link},
-            now=now,
-            unsubscribe=link,
-            event_id=event.id,
-        )
-        queued += 1
-    return queued
+        reason = f"They got {at_most} notifications in this hour"
+        listed = digests.add(event_id, one.address, content.subject, due=limits.next_hour(now))
+        ending = ": it goes into a summary" if listed else ""
+        skips.append(Skip(one.address, f"{reason}{ending}."))
+    event_mail.queue(event_id, type_name, mailed, content, now=now)
+    return queued + len(mailed)

@@ -51,14 +51,19 @@ def check(told: NewEvent) -> NewEvent:
         ]
     if fault := _fault_of(told.data):
         errors["data"] = [fault]
-    elif find_references(json.dumps([told.subject, told.data], ensure_ascii=False)):
-        errors["data"] = ["Leave out what looks like the reference of an approval (FM-…)."]
+    for name in ("scope", "subject", "data"):
+        if name not in errors and _holds_reference(getattr(told, name)):
+            errors[name] = ["Leave out what looks like the reference of an approval (FM-…)."]
     names, wrong = _recipients(told.recipients)
     if wrong:
         errors["recipients"] = wrong
     if errors:
         raise InvalidInput(errors)
     return NewEvent(told.type, told.scope, told.subject.strip(), told.data, names)
+
+
+def _holds_reference(value: Any) -> bool:
+    return bool(find_references(json.dumps(value, ensure_ascii=False)))
 
 
 def scope_fault(scope: str) -> str:

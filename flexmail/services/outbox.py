@@ -1,4 +1,4 @@
-"""Mail that goes out: rendered once, stored sealed, listed.
+"""Mail that goes out: rendered once, stored sealed, tried again or given up by hand.
 
 `queue` joins the caller's transaction: the mail exists exactly if what it tells of happened.
 `delivery` sends what is due, at least once, with the same bytes and Message-ID on every try.
@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,11 +22,20 @@ from flexmail.errors import Conflict, NotFound
 from flexmail.mail.address import parse_mailbox
 from flexmail.mail.compose import OutgoingContent, compose, header_lines
 from flexmail.mail.reference import digest, mask, new_message_id
-from flexmail.models import MAIL_STATES, OutboxMail
-from flexmail.services import settings
-from flexmail.services.paging import Page, page_of
+from flexmail.models import OutboxMail
+from flexmail.services import audit, settings
 
-_MAX_SUBJECT = 400
+MAX_SUBJECT = 400
+AFTER_CANCEL = defaultdict(
+    lambda: "It is not tried again.",
+    approval_request="The request stays open: its approver can decide on its page.",
+)
+"""What to know once a mail of a kind is cancelled."""
+_TOO_LATE = {
+    "sending": "is being sent at this moment: look again in some minutes.",
+    "sent": "was sent already: nobody can take it back.",
+    "cancelled": "was cancelled already.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +70,11 @@ def queue(
         ValueError: a header would hold a line break or another control character.
     """
     threading = threading or Threading()
-    from_address = _from_address()
-    message_id = threading.message_id or own_message_id(from_address)
+    sent_from = from_address()
+    message_id = threading.message_id or own_message_id(sent_from)
     content = render(kind, context)
     raw = compose(
-        sender=parse_mailbox(from_address),
+        sender=parse_mailbox(sent_from),
         recipient=to,
         content=content,
         message_id=message_id,
@@ -77,7 +87,7 @@ def queue(
     mail = OutboxMail(
         kind=kind,
         recipient=to,
-        subject=mask(content.subject)[:_MAX_SUBJECT],
+        subject=mask(content.subject)[:MAX_SUBJECT],
         message_id_digest=digest(message_id),
         sealed_content=key_ring().seal(raw),
         retry_at=now,
@@ -108,30 +118,6 @@ def queued_since(kind: str, to: str, since: datetime) -> int:
     return db.session.scalar(found) or 0
 
 
-def listing(
-    *, state: str | None = None, cursor: str | None = None, limit: int = 50
-) -> Page[OutboxMail]:
-    """Return one page, the newest first."""
-    wanted = select(OutboxMail)
-    if state:
-        wanted = wanted.where(OutboxMail.state == state)
-    return page_of(wanted, OutboxMail.id, cursor=cursor, limit=limit)
-
-
-def counts() -> dict[str, int]:
-    """Return how many mails are in each state."""
-    found = select(OutboxMail.state, func.count()).group_by(OutboxMail.state)
-    return dict.fromkeys(MAIL_STATES, 0) | {row[0]: row[1] for row in db.session.execute(found)}
-
-
-def went_in_clear() -> int:
-    """Count approval mails that left over an unencrypted connection."""
-    found = select(func.count(OutboxMail.id)).where(
-        OutboxMail.kind == "approval_request", OutboxMail.encrypted.is_(False)
-    )
-    return db.session.scalar(found) or 0
-
-
 def retry(mail_id: int, *, now: datetime) -> OutboxMail:
     """Queue a failed mail once more, or a waiting one for now; commits.
 
@@ -140,19 +126,53 @@ def retry(mail_id: int, *, now: datetime) -> OutboxMail:
         Conflict: it was sent already, or is being sent.
     """
     with transaction():
-        mail = db.session.get(OutboxMail, mail_id)
-        if mail is None:
-            raise NotFound(f"There is no mail {mail_id} in the outbox.")
+        mail = _locked(mail_id)
         if mail.state not in ("queued", "failed"):
             raise Conflict(f"Mail {mail_id} is {mail.state}: there is nothing to try again.")
         if mail.state == "failed":
             mail.attempts, mail.created_at = 0, now
             mail.bounced_at, mail.status_code, mail.sent_at = None, "", None
         mail.state, mail.retry_at = "queued", now
+        audit.record("mail_retried", f"mail {mail_id}", proof={"recipient": mail.recipient})
     return mail
 
 
-def _from_address() -> str:
+def cancel(mail_id: int) -> OutboxMail:
+    """Have a mail that waits or failed never tried again; commits.
+
+    A request that it asks about stays open: its approver can decide on the page, and by any mail
+    about it that went out before.
+
+    Raises:
+        NotFound
+        Conflict: it was sent already, is being sent, or was cancelled before.
+    """
+    with transaction():
+        mail = _locked(mail_id)
+        if mail.state not in ("queued", "failed"):
+            raise Conflict(f"Mail {mail_id} {_TOO_LATE[mail.state]}")
+        said = f" Before that: {mail.answer}" if mail.answer else ""
+        mail.state = "cancelled"
+        mail.answer = f"Cancelled by {audit.actor().name}.{said}"
+        proof = {"recipient": mail.recipient, "kind": mail.kind}
+        audit.record("mail_cancelled", f"mail {mail_id}", proof=proof)
+    return mail
+
+
+def _locked(mail_id: int) -> OutboxMail:
+    """Return a mail to change it: whoever sends it just now goes first, or waits."""
+    mail = db.session.get(OutboxMail, mail_id, with_for_update=True)
+    if mail is None:
+        raise NotFound(f"There is no mail {mail_id} in the outbox.")
+    return mail
+
+
+def from_address() -> str:
+    """Return whom mail comes from, as it was typed.
+
+    Raises:
+        Conflict: e-mail is not set up yet.
+    """
     row = settings.load()
     if not row.smtp_from_address or not row.smtp_host_name:
         raise Conflict("E-mail is not set up yet: fill in the email settings first.")

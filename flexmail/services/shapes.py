@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from flexmail.mail.reference import mask
+from flexmail.mail.server_answer import meaning
 from flexmail.models import ApiToken, AuditEntry, Callback, EmailSettings, OutboxMail, Reply, User
 from flexmail.services import settings
 from flexmail.services.approval_shape import approval_shape, callback_state
@@ -26,6 +27,7 @@ __all__ = [
     "event_shape",
     "list_shape",
     "mail_shape",
+    "meaning_of",
     "page_shape",
     "reply_shape",
     "reply_summary",
@@ -37,6 +39,7 @@ __all__ = [
 
 Row = TypeVar("Row")
 Shape = dict[str, Any]
+_NOT_GONE = ("queued", "failed", "cancelled")
 
 
 def page_shape(page: Page[Row], shape: Callable[[Row], Shape]) -> Shape:
@@ -99,12 +102,19 @@ def mail_shape(mail: OutboxMail) -> Shape:
         "retry_at": moment_shape(mail.retry_at if mail.state == "queued" else None),
         "status_code": mail.status_code,
         "answer": mask(mail.answer or ""),
+        "meaning": meaning_of(mail),
         "created_at": moment_shape(mail.created_at),
         "sent_at": moment_shape(mail.sent_at),
         "bounced_at": moment_shape(mail.bounced_at),
         "approval_id": mail.approval_id,
+        "event_id": mail.event_id,
         "encrypted": mail.encrypted,
     }
+
+
+def meaning_of(mail: OutboxMail) -> str:
+    """Return what the last answer to a mail that did not go means, and what to do; or nothing."""
+    return meaning(mail.answer or "", mail.status_code) if mail.state in _NOT_GONE else ""
 
 
 def callback_shape(callback: Callback) -> Shape:

@@ -17,10 +17,11 @@ from flexmail.services import (
     channels,
     delivery,
     event_templates,
+    event_warnings,
     inbox,
     installation,
     leases,
-    outbox,
+    outbox_log,
     reply_folders,
     settings,
     troubles,
@@ -70,12 +71,16 @@ def overview(*, now: datetime) -> dict[str, Any]:
             "trust": asdict(trust.of(row)),
             **_trouble(replies),
         },
-        "outbox": {**outbox.counts(), **_trouble(mail_out)},
+        "outbox": {**outbox_log.counts(), **_trouble(mail_out)},
         "callbacks": callbacks.counts(),
         "approvals": {"pending": _pending()},
         "installation": {"ours": not (reason := installation.objection()), "reason": reason},
         "troubles": [_trouble_shape(row) for row in troubles.known()],
-        "warnings": [*_warnings(row), *([_about(held)] if held else [])],
+        "warnings": [
+            *_warnings(row),
+            *([_about(held)] if held else []),
+            *event_warnings.of(now=now),
+        ],
     }
 
 
@@ -121,7 +126,7 @@ def _warnings(row: EmailSettings) -> list[str]:
             f"The words for mails about {', '.join(failing)} could not be used for the last event:"
             " those that came with flexmail went out instead. The templates page says why."
         )
-    in_clear = outbox.went_in_clear()
+    in_clear = outbox_log.went_in_clear()
     if in_clear:
         warnings.append(
             f"{in_clear} approval mail(s) left over an unencrypted connection, where others could"

@@ -13,11 +13,12 @@ import smtplib
 from collections.abc import Callable
 from functools import lru_cache
 
-from flexmail.errors import MailServerError, Refused
+from flexmail.errors import LoginRefused, MailServerError, Refused, TlsFailed
 from flexmail.transport.smtp_dialogue import SmtpDialogue
 from flexmail.transport.words import has_control
 
 _STAGES = (("the sender address", (250,)), ("the recipient", (250, 251)), ("the mail", (354,)))
+_SOMETHING_ELSE_FIRST = 530
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -30,10 +31,10 @@ def envelope(dialogue: SmtpDialogue, sender: str, recipient: str, message: bytes
     if has_control(sender + recipient):
         raise Refused("The address contains a control character.", temporary=False)
     options = f" SIZE={len(message)}" if dialogue.offers("size") else ""
-    if not (sender + recipient).isascii():
+    if whose := _beyond_ascii(sender, recipient, message):
         if not dialogue.offers("smtputf8"):
             raise Refused(
-                "The server takes no addresses with letters beyond ASCII (SMTPUTF8).",
+                f"The server takes no addresses with letters beyond ASCII (SMTPUTF8): {whose}.",
                 temporary=False,
             )
         options += " SMTPUTF8"
@@ -41,6 +42,17 @@ def envelope(dialogue: SmtpDialogue, sender: str, recipient: str, message: bytes
         options += " BODY=8BITMIME"
     mail, rcpt = f"MAIL FROM:{_path(sender)}{options}\r\n", f"RCPT TO:{_path(recipient)}\r\n"
     return [mail.encode(), rcpt.encode(), b"DATA\r\n"]
+
+
+def _beyond_ascii(sender: str, recipient: str, message: bytes) -> str:
+    """Say what needs SMTPUTF8 and what to do without it; nothing where all is ASCII."""
+    if not recipient.isascii():
+        return "give this recipient an address without them"
+    if not sender.isascii():
+        return "give SMTP From Address without them"
+    if not message.isascii() and not message.partition(b"\r\n\r\n")[0].isascii():
+        return "a header of the mail holds one"
+    return ""
 
 
 @lru_cache
@@ -64,6 +76,7 @@ def open_mail(
     Raises:
         Refused: the first no; the server waits for no content any more. The connection may be
             closed: some servers hang up after a no.
+        TlsFailed, LoginRefused: encryption or a login has to come first; the connection is closed.
     """
     at_once = dialogue.offers("pipelining")
     begin_answer()
@@ -118,8 +131,28 @@ def _end_without_content(dialogue: SmtpDialogue, codes: list[int]) -> None:
 
 
 def _refusal(dialogue: SmtpDialogue, what: str, code: int, raw: bytes) -> Refused:
+    """Return a no to one mail.
+
+    Raises:
+        MailServerError: it is one to every mail over this connection.
+    """
     text = f"The server refused {what}: {code} {dialogue.say(raw)}"
+    if code == _SOMETHING_ELSE_FIRST:
+        raise _not_ready(dialogue, text)
     return Refused(text, code=code, temporary=code < 500)
+
+
+def _not_ready(dialogue: SmtpDialogue, text: str) -> MailServerError:
+    """Return what a server wants first that says so to a mail (RFC 3207, 4954)."""
+    in_clear = not dialogue.wire.encrypted
+    dialogue.wire.close()
+    if in_clear and "tls" in text.lower():
+        hint = "Tick SMTP Enable STARTTLS or SMTP SSL/TLS."
+        return TlsFailed(f"{text}. The server wants an encrypted connection.", hint=hint, code=530)
+    hint = "Fill in SMTP User and SMTP Password."
+    if in_clear and dialogue.offers_starttls():
+        hint += " Tick SMTP Enable STARTTLS, so that they are not sent in clear."
+    return LoginRefused(f"{text}. The server wants a login.", hint=hint, code=530)
 
 
 def as_data(message: bytes) -> bytes:

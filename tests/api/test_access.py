@@ -19,6 +19,7 @@ OPERATIONS = {
     ("GET", "/replies"): "mail",
     ("GET", "/outbox"): "mail",
     ("GET", "/callbacks"): "mail",
+    ("POST", "/events"): "events",
     ("GET", "/status"): "status",
     ("GET", "/settings/email"): "settings",
     ("PUT", "/settings/email"): "settings",

@@ -97,3 +97,26 @@ def test_the_status_tells_of_every_part(program: Program) -> None:
     assert status["reply_processing"]["enabled"] is False
     assert status["reply_processing"]["last_run"] is None
     assert status["reply_processing"]["trust"] == {"state": "not_needed", "reason": ""}
+
+
+@pytest.mark.usefixtures("mail_is_set_up")
+def test_outgoing_mail_is_found_by_state_kind_and_recipient_together(
+    app: Flask, program: Program
+) -> None:
+    program.post("/approvals", json=ASKED)
+    told = {"type": "failed", "recipients": ["eve@corp.test", "dora@corp.test"]}
+    headers = program.token("events")
+    assert program.call("POST", "/events", headers=headers, json=told).status_code == 202
+    with app.app_context(), transaction():
+        mail = db.session.get_one(OutboxMail, 2)
+        mail.state, mail.answer, mail.status_code = "failed", "550 5.1.1 nobody", "5.1.1"
+    (mail,) = program.get("/outbox?state=failed&kind=event&recipient=eve%40CORP.test").get_json()[
+        "items"
+    ]
+    assert (mail["id"], mail["event_id"], mail["approval_id"]) == (2, 1, None)
+    assert mail["meaning"].startswith("The mailbox does not exist.")
+    assert program.get("/outbox?state=failed&kind=digest").get_json()["items"] == []
+    (mail,) = program.get("/outbox?kind=approval_request").get_json()["items"]
+    assert (mail["meaning"], mail["event_id"]) == ("", None)
+    for wrong in ("kind=x", "recipient=x", "recipient=group%3Aops"):
+        assert program.get(f"/outbox?{wrong}").status_code == 422, wrong

@@ -23,6 +23,8 @@ PAGES = (
     "/replies/1",
     "/replies/explain",
     "/outbox",
+    "/outbox/1",
+    "/outbox?recipient=bob%40corp.test",
     "/callbacks",
     "/subscriptions",
     "/subscriptions?type=failed&scope=billing/prod",

@@ -102,6 +102,12 @@ def test_mail_that_could_not_be_sent_waits_and_goes_when_asked(
     (mail,) = flexmail("outbox", "list", "--json").json["items"]
     assert mail["state"] == "queued"
     set_up(app, smtp_host_port=embedded.smtp_port)
+    refused = flexmail("outbox", "send")
+    assert refused.code == 1
+    assert "Fill in SMTP User and SMTP Password." in refused.err
+    login = {"smtp_user": "ada@example.test", "smtp_password": MAIL_PASSWORD}
+    tls = {"smtp_enable_starttls": True, "tls_ca_certificates": embedded.ca_pem}
+    set_up(app, **login, **tls)
     sent = flexmail("outbox", "send", "--json")
     assert sent.code == 0, sent.err
     assert sent.json["sent"] + sent.json["failed"] + sent.json["deferred"] == 1
@@ -153,3 +159,24 @@ def test_mail_that_was_there_before_is_held_back_until_it_is_confirmed(
     assert (run["looked_at"], run["held"]) == (1, 0)
     again = flexmail("settings", "set", "confirm_deletion=true")
     assert "nothing to confirm" in again.out
+
+
+def test_a_mail_can_be_found_and_cancelled_once(
+    app: Flask, flexmail: Flexmail, cast: Cast, mail_is_set_up: None
+) -> None:
+    flexmail(*ASK)
+    flexmail("events", "send", "failed", "--to", "eve@corp.test")
+    asked = ("outbox", "list", "--state", "queued", "--kind", "event", "--recipient")
+    (mail,) = flexmail(*asked, "eve@CORP.test", "--json").json["items"]
+    assert (mail["recipient"], mail["event_id"]) == ("eve@corp.test", 1)
+    assert flexmail(*asked, "bob@corp.test", "--json").json["items"] == []
+    assert flexmail(*asked, "nobody").code != 0
+    said = flexmail("outbox", "cancel", str(mail["id"]))
+    assert said.out == "Cancelled mail 2 to eve@corp.test. It is not tried again.\n"
+    again = flexmail("outbox", "cancel", str(mail["id"]))
+    assert again.code != 0
+    assert "was cancelled already" in again.err
+    cancelled = flexmail("outbox", "cancel", "1", "--json").json
+    assert cancelled["state"] == "cancelled"
+    assert cancelled["answer"].startswith("Cancelled by ")
+    assert flexmail("outbox", "cancel", "99").code != 0

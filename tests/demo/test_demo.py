@@ -205,6 +205,22 @@ def reference_lines(browser: Browser, path: str) -> str:
     return form.fields["body"].partition("\n")[2].strip()
 
 
+def test_an_event_reached_who_subscribed_and_its_link_stops_such_mail(
+    browser: Browser, ada: Browser
+) -> None:
+    path = newest_mail(browser, ADA.email, "Failed: Deploy shop 2.3 to production")
+    page = browser.page(path)
+    assert "You are subscribed to failed at shop." in page
+    found = re.search(r'href="http://127\.0\.0\.1:\d+(/unsubscribe/[^"]+)"', page)
+    assert found
+    assert ADA.email in browser.page(found[1])
+    status, page = browser.post(found[1], **{"List-Unsubscribe": "One-Click"})
+    assert (status, "This mail is stopped" in page) == (200, True)
+    asked = ada.page("/subscriptions?type=failed&scope=shop/prod")
+    assert "They switched off mail about failed." in asked
+    assert newest_mail(browser, BOB.email, "Failed: Deploy shop 2.3 to production")
+
+
 def test_a_reply_with_history_rejects(browser: Browser, ada: Browser) -> None:
     path, approval = asked(browser)
     (form,) = (

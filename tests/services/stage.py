@@ -27,7 +27,7 @@ from flexmail.db import db, transaction
 from flexmail.demo.mailserver import MailServer
 from flexmail.forms import values_from
 from flexmail.models import OutboxMail, Reply, ReplyFolder
-from flexmail.services import approval_requests, reply_folders, settings
+from flexmail.services import approval_requests, reply_folders, sealed_mail, settings
 from flexmail.services.approval_requests import NewApproval
 from flexmail.services.receiving import receive
 from flexmail.services.understood import understand
@@ -160,7 +160,7 @@ def queued(kind: str = "", to: str = "") -> list[OutboxMail]:
 
 
 def opened(mail: OutboxMail) -> bytes:
-    return key_ring().open(mail.sealed_content)
+    return sealed_mail.opened(mail.sealed_content, key_ring())
 
 
 def read(raw: bytes) -> EmailMessage:

@@ -165,6 +165,8 @@ def test_without_an_address_of_its_own_flexmail_offers_no_link(ready: Flask) -> 
         ("data", {"data": {"a": [[[[[[[[[1]]]]]]]]]}}),
         ("data", {"data": {"a": float("nan")}}),
         ("data", {"data": {"a": "FM-ABCDEFGHIJKLMNOPQRSTUVWXYZ"}}),
+        ("subject", {"subject": "Re FM-ABCDEFGHIJKLMNOPQRSTUVWXYZ"}),
+        ("scope", {"scope": "billing/FM-ABCDEFGHIJKLMNOPQRSTUVWXYZ"}),
         ("recipients", {"recipients": ("not an address",)}),
         ("recipients", {"recipients": ("bob@corp.test\r\nBcc: x@y.test",)}),
         ("recipients", {"recipients": ("a@x.test, b@x.test",)}),

@@ -9,8 +9,8 @@ from flask import Flask
 
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, NotFound
-from flexmail.models import OutboxMail
-from flexmail.services import outbox
+from flexmail.models import Approval, OutboxMail
+from flexmail.services import audit, claims, outbox, outbox_log
 from tests.conftest import NOW
 from tests.services.stage import ADA, BOB, ask, opened, queued, read, set_up, text_of
 
@@ -133,11 +133,17 @@ def test_counts_and_lists_follow_the_state(ready: Flask) -> None:
     first, second, third = (queue_test_mail().id for _ in range(3))
     change(first, state="sent", sent_at=NOW)
     change(second, state="failed")
-    assert outbox.counts() == {"queued": 1, "sending": 0, "sent": 1, "failed": 1, "cancelled": 0}
-    assert [mail.id for mail in outbox.listing().items] == [third, second, first]
-    assert [mail.id for mail in outbox.listing(state="failed").items] == [second]
-    page = outbox.listing(limit=2)
-    assert [mail.id for mail in outbox.listing(cursor=page.next_cursor).items] == [first]
+    assert outbox_log.counts() == {
+        "queued": 1,
+        "sending": 0,
+        "sent": 1,
+        "failed": 1,
+        "cancelled": 0,
+    }
+    assert [mail.id for mail in outbox_log.listing().items] == [third, second, first]
+    assert [mail.id for mail in outbox_log.listing(state="failed").items] == [second]
+    page = outbox_log.listing(limit=2)
+    assert [mail.id for mail in outbox_log.listing(cursor=page.next_cursor).items] == [first]
 
 
 def test_mails_to_one_address_are_counted_by_kind_and_time(ready: Flask) -> None:
@@ -160,7 +166,7 @@ def test_approval_mail_that_left_in_clear_is_counted(
     else:
         ask()
     change(queued()[0].id, state="sent", encrypted=encrypted)
-    assert outbox.went_in_clear() == counted
+    assert outbox_log.went_in_clear() == counted
 
 
 def test_a_failed_mail_starts_anew_when_it_is_tried_again(ready: Flask) -> None:
@@ -191,3 +197,63 @@ def test_a_mail_that_left_or_is_leaving_cannot_be_tried_again(state: str, ready:
 def test_an_unknown_mail_cannot_be_tried_again(ready: Flask) -> None:
     with pytest.raises(NotFound):
         outbox.retry(99, now=NOW)
+
+
+@pytest.mark.parametrize("state", ["queued", "failed"])
+def test_a_mail_that_did_not_go_can_be_cancelled(state: str, ready: Flask) -> None:
+    mail = queue_test_mail()
+    change(mail.id, state=state, attempts=2, answer="450 4.2.2 full", retry_at=NOW)
+    audit.act_as(ADA, "web")
+    cancelled = outbox.cancel(mail.id)
+    assert (cancelled.state, cancelled.attempts) == ("cancelled", 2)
+    assert cancelled.answer == f"Cancelled by {ADA}. Before that: 450 4.2.2 full"
+    entry = audit.listing(action="mail_cancelled").items[0]
+    assert (entry.actor, entry.subject) == (ADA, f"mail {mail.id}")
+    assert entry.proof == {"recipient": BOB, "kind": "test"}
+
+
+def test_a_cancelled_mail_is_never_sent(ready: Flask) -> None:
+    mail = queue_test_mail()
+    outbox.cancel(mail.id)
+    assert claims.claim(NOW, NOW, at_once=True) == []
+    with pytest.raises(Conflict, match="cancelled"):
+        outbox.retry(mail.id, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ("sending", "is being sent at this moment"),
+        ("sent", "nobody can take it back"),
+        ("cancelled", "was cancelled already"),
+    ],
+)
+def test_what_left_or_is_leaving_cannot_be_cancelled(
+    state: str, sentence: str, ready: Flask
+) -> None:
+    mail = queue_test_mail()
+    change(mail.id, state=state)
+    with pytest.raises(Conflict, match=sentence):
+        outbox.cancel(mail.id)
+    assert audit.listing(action="mail_cancelled").items == []
+
+
+def test_an_unknown_mail_cannot_be_cancelled(ready: Flask) -> None:
+    with pytest.raises(NotFound):
+        outbox.cancel(99)
+
+
+def test_a_request_whose_mail_is_cancelled_stays_open(ready: Flask) -> None:
+    asked = ask()
+    outbox.cancel(queued()[0].id)
+    approval = db.session.get_one(Approval, asked.approval_id)
+    assert approval.status == "pending"
+    assert "stays open" in outbox.AFTER_CANCEL["approval_request"]
+
+
+def test_who_has_a_mail_sent_again_is_recorded(ready: Flask) -> None:
+    mail = queue_test_mail()
+    audit.act_as(ADA, "web")
+    outbox.retry(mail.id, now=NOW)
+    entry = audit.listing(action="mail_retried").items[0]
+    assert (entry.actor, entry.subject, entry.proof) == (ADA, f"mail {mail.id}", {"recipient": BOB})

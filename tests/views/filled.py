@@ -12,9 +12,11 @@ from flexmail.services import (
     bounces,
     callbacks,
     channels,
-    outbox,
+    events,
+    outbox_log,
     subscriptions,
 )
+from flexmail.services.events import NewEvent
 from tests.services import stage
 
 LONG = "A-title-without-any-space-in-it-" * 5
@@ -43,9 +45,16 @@ def fill_database() -> None:
     approvals.cancel(cancelled.approval_id, now=now)
     _subscribe(now)
     _let_one_mail_fail()
+    _tell_of_an_event(now)
     _let_the_callback_fail()
     _let_the_mail_come_back(unclear.approval_id, now)
     _let_reading_fail(now)
+
+
+def _tell_of_an_event(now: datetime) -> None:
+    data = {"title": "Release 4.2", "error": LONG}
+    people = (stage.BOB, "dora@corp.test", "group:nobody")
+    events.send(NewEvent("failed", "billing/prod", data=data, recipients=people), now=now)
 
 
 def _subscribe(now: datetime) -> None:
@@ -59,7 +68,7 @@ def _subscribe(now: datetime) -> None:
 
 
 def _let_one_mail_fail() -> None:
-    mail = outbox.listing().items[0]
+    mail = outbox_log.listing().items[0]
     with transaction():
         mail = db.session.merge(mail)
         mail.state, mail.attempts = "failed", 3

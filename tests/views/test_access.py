@@ -45,7 +45,9 @@ TABLE: dict[tuple[str, str], tuple[int, int, int]] = {
     ("POST", "/replies/<row:reply_id>/reprocess"): (TO_LOGIN, 403, 409),
     ("POST", "/replies/<row:reply_id>/restore"): (TO_LOGIN, 403, 409),
     ("GET", "/outbox"): (TO_LOGIN, 403, 200),
-    ("POST", "/outbox/<row:mail_id>/retry"): (TO_LOGIN, 403, 303),
+    ("GET", "/outbox/<row:mail_id>"): (TO_LOGIN, 403, 200),
+    ("POST", "/outbox/<row:mail_id>/cancel"): (TO_LOGIN, 403, 303),
+    ("POST", "/outbox/<row:mail_id>/retry"): (TO_LOGIN, 403, 409),  # it is cancelled by then
     ("GET", "/callbacks"): (TO_LOGIN, 403, 200),
     ("POST", "/callbacks/<row:callback_id>/retry"): (TO_LOGIN, 403, 303),
     ("GET", "/subscriptions"): (TO_LOGIN, 403, 200),

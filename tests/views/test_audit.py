@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from flexmail.services import accounts, audit
+from flexmail.models import AUDIT_ACTIONS
+from flexmail.services import accounts
 from tests.conftest import Cast
 from tests.services.test_audit import entries
 from tests.services.test_installation import claim_elsewhere
@@ -62,7 +63,7 @@ def test_nothing_in_the_log_runs(app: Flask, ada: Visitor) -> None:
 
 def test_every_action_can_be_chosen(ada: Visitor) -> None:
     page = ada.get("/audit").text
-    assert all(f'value="{action}"' in page for action in audit.ACTIONS)
+    assert all(f'value="{action}"' in page for action in AUDIT_ACTIONS)
 
 
 def test_a_database_of_another_flexmail_is_claimed_with_a_button(

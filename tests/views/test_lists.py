@@ -10,7 +10,17 @@ from flask import Flask
 from flexmail.db import db, transaction
 from flexmail.errors import Refused
 from flexmail.models import OutboxMail, Trouble
-from flexmail.services import accounts, channels, leases, settings, status
+from flexmail.services import (
+    accounts,
+    channels,
+    events,
+    leases,
+    outbox_log,
+    settings,
+    status,
+    unsubscribing,
+)
+from flexmail.services.events import NewEvent
 from tests.conftest import NOW, Cast
 from tests.services import stage
 from tests.views.filled import fill_database
@@ -74,6 +84,113 @@ def test_a_mail_that_came_back_shows_when_and_with_which_code(filled: Flask, ada
     assert "user unknown in the table" in page
 
 
+def test_a_list_of_mail_is_narrowed_by_state_kind_and_recipient(
+    filled: Flask, ada: Visitor
+) -> None:
+    page = Shown(ada.get("/outbox?state=queued&kind=event&recipient=bob%40CORP.test").text)
+    (row,) = page.page.xpath("//table/tbody/tr")
+    assert "Failed: Release 4.2" in Shown.words(row)
+    chosen = page.page.xpath("//form[@role='search']//option[@selected]/@value")
+    assert chosen == ["queued", "event"]
+    assert "There is no such mail." in ada.get("/outbox?state=sending&kind=digest").text
+    for wrong in ("state=x", "kind=x", "recipient=group%3Aops", "recipient=x"):
+        assert ada.get(f"/outbox?{wrong}").status_code == 422, wrong
+
+
+def test_the_next_page_keeps_what_was_asked_for(filled: Flask, ada: Visitor) -> None:
+    with filled.app_context():
+        for number in range(51):
+            told = NewEvent("failed", subject=f"No. {number}", recipients=(stage.BOB,))
+            events.send(told, now=datetime.now(UTC))
+    asked = "/outbox?state=queued&kind=event&recipient=bob%40corp.test"
+    page = Shown(ada.get(asked).text)
+    (older,) = page.page.xpath("//a[@rel='next']/@href")
+    for part in asked.partition("?")[2].split("&"):
+        assert part in older.replace("@", "%40")
+    rest = Shown(ada.get(older).text)
+    shown = [Shown.words(row) for row in rest.page.xpath("//tbody/tr/th")]
+    assert shown[0] == "Failed: No. 0"
+    assert shown[1].startswith("Failed: Release 4.2")
+
+
+def test_a_recipient_shows_what_they_were_not_told_and_why(filled: Flask, ada: Visitor) -> None:
+    page = Shown(ada.get("/outbox?recipient=dora%40corp.test").text)
+    words = Shown.words(page.page)
+    assert "Disabled account , events at once." in words.replace("account,", "account ,")
+    assert "Mail about no type of event is switched off." in words
+    (row,) = page.page.xpath("//table/tbody/tr")
+    assert "failed billing/prod The account is disabled." in Shown.words(row)
+    with filled.app_context():
+        unsubscribing.switch("bob@corp.test", "failed", on=False, now=datetime.now(UTC))
+        unsubscribing.switch("new@corp.test", "*", on=False, now=datetime.now(UTC))
+    assert "Mail about failed is switched off." in ada.get("/outbox?recipient=bob@corp.test").text
+    page = Shown(ada.get("/outbox?recipient=new@corp.test").text)
+    assert "No account. All mail about events is switched off." in Shown.words(page.page)
+
+
+def test_a_mail_is_shown_as_text_with_what_it_tells_of(filled: Flask, ada: Visitor) -> None:
+    with filled.app_context():
+        (mail,) = outbox_log.listing(kind="event").items
+    page = Shown(ada.get(f"/outbox/{mail.id}").text)
+    for words in ("To: bob@corp.test", "Release 4.2", "billing/prod", '"title": "Release 4.2"'):
+        assert words in Shown.words(page.page), words
+    assert "dora@corp.test: The account is disabled." in Shown.words(page.page)
+    assert "group:nobody: The group has no active account." in Shown.words(page.page)
+
+
+def test_a_mail_that_asks_shows_no_reference(filled: Flask, ada: Visitor) -> None:
+    page = ada.get("/outbox/1").text
+    assert "FM-…(masked)" in page
+    assert not stage.REFERENCE.search(page)
+
+
+def test_a_mail_that_no_key_opens_says_so(filled: Flask, ada: Visitor) -> None:
+    from cryptography.fernet import Fernet
+
+    from flexmail.crypto import key_store
+
+    with filled.app_context():
+        key_store().replace([Fernet.generate_key().decode()])
+    answer = ada.get("/outbox/1")
+    assert answer.status_code == 200
+    assert "None of the encryption keys opens" in answer.text
+
+
+def test_a_failed_mail_says_what_its_code_means_beside_the_answer(
+    filled: Flask, ada: Visitor
+) -> None:
+    with filled.app_context():
+        ids = [mail.id for mail in outbox_log.listing(state="failed").items]
+    for path in ("/outbox?state=failed", f"/outbox/{ids[0]}"):
+        page = ada.get(path).text
+        assert "The mailbox does not exist. Correct the address" in page, path
+        assert "5.1.1" in page, path
+
+
+def test_a_mail_that_waits_can_be_cancelled_and_says_by_whom(filled: Flask, ada: Visitor) -> None:
+    with filled.app_context():
+        waiting = outbox_log.listing(state="queued", kind="event").items[0].id
+        failed = outbox_log.listing(state="failed", kind="approval_request").items[0].id
+    page = ada.follow(ada.post(f"/outbox/{waiting}/cancel")).text
+    assert "is cancelled. It is not tried again." in page
+    assert "Cancelled by ada@corp.test." in page
+    page = ada.follow(ada.post(f"/outbox/{failed}/cancel")).text
+    assert "The request stays open" in page
+    answer = ada.post(f"/outbox/{waiting}/cancel")
+    assert answer.status_code == 409
+    assert "was cancelled already" in answer.text
+    assert ada.get(f"/outbox/{waiting}/cancel").status_code == 405
+    assert ada.get("/outbox/999").status_code == 404
+
+
+def test_the_status_page_says_whom_a_limit_holds_back(filled: Flask, ada: Visitor) -> None:
+    filled.config["NOTIFICATIONS_PER_RECIPIENT_HOUR"] = 1
+    with filled.app_context():
+        for _ in range(2):
+            events.send(NewEvent("failed", recipients=(stage.BOB,)), now=datetime.now(UTC))
+    assert "beyond 1 to one recipient: 2 to bob@corp.test." in ada.get("/").text
+
+
 def test_a_sent_mail_is_not_sent_again(filled: Flask, ada: Visitor) -> None:
     with filled.app_context(), transaction():
         mail = db.session.get_one(OutboxMail, 1)
@@ -102,7 +219,12 @@ def test_markup_of_others_is_text_everywhere(app: Flask, cast: Cast, ada: Visito
         channels.failed("outbox", Refused(ATTACK), revision=1, now=datetime.now(UTC))
         with transaction():
             db.session.get_one(OutboxMail, 1).answer = ATTACK
+        events.send(
+            NewEvent("failed", subject=ATTACK, data={"error": QUOTED}, recipients=(cast.bob,)),
+            now=datetime.now(UTC),
+        )
     paths = "/ /approvals /approvals/1 /replies /replies/1 /replies/2 /outbox /users /users/2"
+    paths += " /outbox/1 /outbox/3"
     for path in [*paths.split(), "/approvals/new", "/settings/email"]:
         page = Shown(ada.get(path).text)
         assert "alert(" in page.text, path
@@ -125,7 +247,7 @@ def test_the_status_page_tells_what_fails_why_and_since_when(filled: Flask, ada:
     boxes = [Shown.words(box) for box in page.page.xpath("//ol[@class='flow']/li")]
     assert boxes == [
         "Requests 1 open",
-        "Outbox 3 to send",
+        "Outbox 4 to send",
         "Mailboxes 0 sent",
         "Reply folder 12 waiting failing",
         "Decisions 1 in the last run",

@@ -28,6 +28,7 @@ def upgrade() -> None:
         outbox.create_foreign_key(op.f("fk_outbox_event_id"), "events", ["event_id"], ["id"])
         outbox.create_index(op.f("ix_outbox_event_id"), ["event_id"])
         outbox.create_index("ix_outbox_kind_id", ["kind", "id"])
+        outbox.create_index("ix_outbox_kind_state_id", ["kind", "state", "id"])
         outbox.create_index("ix_outbox_recipient_id", ["recipient", "id"])
         outbox.drop_index(op.f("ix_outbox_recipient"))
 
@@ -57,7 +58,7 @@ def _events() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event_skips")),
     )
     op.create_index(op.f("ix_event_skips_event_id"), "event_skips", ["event_id"])
-    op.create_index(op.f("ix_event_skips_recipient"), "event_skips", ["recipient"])
+    op.create_index("ix_event_skips_recipient_id", "event_skips", ["recipient", "id"])
     op.create_table(
         "event_templates",
         sa.Column("type", sa.String(length=64), nullable=False),
