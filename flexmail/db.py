@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -96,6 +97,16 @@ def transaction(*, durable: bool = True) -> Iterator[None]:
         raise
     finally:
         session.info["writing"] = False
+
+
+def insert_unless_there(model: type[Base], **values: Any) -> bool:
+    """Insert a row in the caller's transaction, unless its key is there; return whether it is new.
+
+    Two that try at the same moment end as one row, on PostgreSQL too, where writers do not queue.
+    """
+    dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
+    inserting = dialect.insert(model).values(values).on_conflict_do_nothing()
+    return bool(db.session.connection().execute(inserting).rowcount)
 
 
 @contextmanager

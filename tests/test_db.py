@@ -11,8 +11,8 @@ from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
-from flexmail.db import db, transaction
-from flexmail.models import Lease, Membership
+from flexmail.db import db, insert_unless_there, transaction
+from flexmail.models import Lease, Membership, OptOut
 from tests.conftest import NOW
 from tests.services.stage import locked_database
 
@@ -164,3 +164,11 @@ def test_sqlite_is_set_up_so_that_a_commit_survives(
 def test_foreign_keys_hold(context: Flask) -> None:
     with pytest.raises(IntegrityError), transaction():
         db.session.add(Membership(user_id=99, group="ops"))
+
+
+def test_a_row_whose_key_is_there_is_left_as_it_is(context: Flask) -> None:
+    key = {"address": "bob@corp.test", "type": "failed"}
+    with transaction():
+        assert insert_unless_there(OptOut, **key, at=NOW)
+        assert not insert_unless_there(OptOut, **key, at=NOW + timedelta(hours=1))
+    assert [row.at for row in db.session.scalars(select(OptOut))] == [NOW]

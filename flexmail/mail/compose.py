@@ -58,8 +58,7 @@ def compose(
         unsubscribe: where such mail is stopped by a POST (RFC 8058), if anywhere.
 
     Raises:
-        ValueError: for a header value with a line break or control character, an address that is
-            no single address, or a date without a zone.
+        ValueError: a header with a line break or control character, no one address, no zone.
     """
     if date.tzinfo is None:
         raise ValueError("The date of a mail needs a time zone.")
@@ -78,14 +77,11 @@ def compose(
         "References": in_reply_to,
         "Auto-Submitted": "auto-replied" if in_reply_to else "auto-generated",
         "X-Auto-Response-Suppress": "All",
-        "List-Unsubscribe": unsubscribe and f"<{unsubscribe}>",
-        "List-Unsubscribe-Post": unsubscribe and "List-Unsubscribe=One-Click",
+        **_stopped_at(unsubscribe),
         "X-Flexmail": kind,
     }
     written = {name: value or "" for name, value in headers.items() if value or name == "Subject"}
-    mark = b"--" + boundary.encode()
-    parts = (mark, _part("plain", content.text), mark, _part("html", content.html))
-    return b"\r\n".join([header_lines(written.items()), *parts, mark + b"--\r\n"])
+    return header_lines(written.items()) + b"\r\n" + _body(boundary, content)
 
 
 def texts_of(mail: bytes) -> dict[str, str]:
@@ -161,6 +157,19 @@ def _subject(text: str) -> str:
     if not is_safe_header(text):
         raise ValueError("Subject must not hold line breaks or control characters.")
     return " ".join(Header(text, "utf-8", maxlinelen=75, header_name="Subject").encode().split())
+
+
+def _stopped_at(link: str) -> dict[str, str]:
+    """Return the headers that name where such mail is stopped (RFC 2369, 8058), if anywhere."""
+    if not link:
+        return {}
+    return {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
+def _body(boundary: str, content: OutgoingContent) -> bytes:
+    mark = b"--" + boundary.encode()
+    parts = (mark, _part("plain", content.text), mark, _part("html", content.html))
+    return b"\r\n".join([*parts, mark + b"--\r\n"])
 
 
 def _part(subtype: str, text: str) -> bytes:

@@ -5,13 +5,13 @@ Counting joins the caller's transaction: what is not committed was not counted.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import Table, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
 from flexmail.db import db, transaction
@@ -58,7 +58,8 @@ def count(keys: Sequence[str], *, now: datetime) -> dict[str, int]:
 def _counting(dialect: str) -> ReturningInsert[Any]:
     """Return the statement, made once: making it costs more than running it."""
     table = cast(Table, HourlyCount.__table__)
-    new: Any = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    # The database that is not there takes long to load.
+    new: Any = importlib.import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
     counted = new.on_conflict_do_update(
         index_elements=["key", "hour"], set_={"count": table.c["count"] + 1}
     )

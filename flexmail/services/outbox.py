@@ -55,7 +55,6 @@ def queue(
     now: datetime,
     threading: Threading | None = None,
     approval_id: int | None = None,
-    event_id: int | None = None,
     unsubscribe: str = "",
 ) -> OutboxMail:
     """Render `templates/email/<kind>/` and add the mail to the caller's transaction.
@@ -84,19 +83,24 @@ def queue(
         kind=kind,
         unsubscribe=unsubscribe,
     )
-    mail = OutboxMail(
+    mail = _row(kind, to, content.subject, message_id, raw, now)
+    mail.approval_id = approval_id
+    db.session.add(mail)
+    return mail
+
+
+def _row(
+    kind: str, to: str, subject: str, message_id: str, raw: bytes, now: datetime
+) -> OutboxMail:
+    return OutboxMail(
         kind=kind,
         recipient=to,
-        subject=mask(content.subject)[:MAX_SUBJECT],
+        subject=mask(subject)[:MAX_SUBJECT],
         message_id_digest=digest(message_id),
         sealed_content=key_ring().seal(raw),
         retry_at=now,
         created_at=now,
-        approval_id=approval_id,
-        event_id=event_id,
     )
-    db.session.add(mail)
-    return mail
 
 
 def put_above(mail: OutboxMail, headers: Iterable[tuple[str, str]]) -> None:

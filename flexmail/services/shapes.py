@@ -7,17 +7,19 @@ a password is `set` or `not set`, and texts that mail brought in show no referen
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flexmail.mail.reference import mask
 from flexmail.mail.server_answer import meaning
 from flexmail.models import ApiToken, AuditEntry, Callback, EmailSettings, OutboxMail, Reply, User
 from flexmail.services import settings
 from flexmail.services.approval_shape import approval_shape, callback_state
-from flexmail.services.events import Report as EventReport
 from flexmail.services.inbox import Report
 from flexmail.services.moments import moment_shape
 from flexmail.services.paging import Page
+
+if TYPE_CHECKING:  # what words events takes long to load
+    from flexmail.services.events import Report as EventReport
 
 __all__ = [
     "Shape",

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from flexmail.db import db, transaction
+from flexmail.db import db, insert_unless_there, transaction
 from flexmail.errors import InvalidInput, NotFound
 from flexmail.models import Membership, Subscription, User
 from flexmail.services import audience, audit, event_types, new_event
@@ -56,14 +56,11 @@ def add(type_pattern: str, scope: str, to: str, *, now: datetime) -> tuple[Subsc
     """
     wanted = _checked(type_pattern.strip(), scope.strip(), to)
     with transaction():
-        found = db.session.scalar(select(Subscription).filter_by(**wanted))
-        if found:
-            return found, False
-        row = Subscription(**wanted, created_at=now)
-        db.session.add(row)
-        db.session.flush()
-        audit.record("subscription_added", _subject(row), proof=wanted)
-    return row, True
+        fresh = insert_unless_there(Subscription, **wanted, created_at=now)
+        row = db.session.scalars(select(Subscription).filter_by(**wanted)).one()
+        if fresh:
+            audit.record("subscription_added", _subject(row), proof=wanted)
+    return row, fresh
 
 
 def remove(subscription_id: int) -> Subscription:

@@ -10,8 +10,9 @@ from datetime import datetime
 
 from flask import current_app
 from itsdangerous import BadSignature, URLSafeSerializer
+from sqlalchemy import delete, select
 
-from flexmail.db import db, transaction
+from flexmail.db import db, insert_unless_there, transaction
 from flexmail.errors import NotFound
 from flexmail.models import OptOut
 from flexmail.services import audit
@@ -42,7 +43,8 @@ def opened(token: str) -> tuple[str, str]:
 
 def is_off(address: str, type_name: str) -> bool:
     """Tell whether an address gets no mail about a type."""
-    return db.session.get(OptOut, (address, type_name)) is not None
+    wanted = select(OptOut.type).where(OptOut.address == address, OptOut.type == type_name)
+    return db.session.scalar(wanted) is not None
 
 
 def switch(address: str, type_name: str, *, on: bool, now: datetime) -> None:
@@ -53,15 +55,14 @@ def switch(address: str, type_name: str, *, on: bool, now: datetime) -> None:
 
 def set_switch(address: str, type_name: str, *, on: bool, now: datetime) -> None:
     """Do what `switch` does inside the caller's transaction."""
-    row = db.session.get(OptOut, (address, type_name))
-    if on == (row is None):
-        return
-    if row is None:
-        db.session.add(OptOut(address=address, type=type_name, at=now))
+    if on:
+        wanted = delete(OptOut).where(OptOut.address == address, OptOut.type == type_name)
+        changed = bool(db.session.connection().execute(wanted).rowcount)
     else:
-        db.session.delete(row)
-    action = "notifications_switched_on" if on else "notifications_switched_off"
-    audit.record(action, f"address {address}", proof={"type": type_name})
+        changed = insert_unless_there(OptOut, address=address, type=type_name, at=now)
+    if changed:
+        action = "notifications_switched_on" if on else "notifications_switched_off"
+        audit.record(action, f"address {address}", proof={"type": type_name})
 
 
 def _signer() -> URLSafeSerializer:

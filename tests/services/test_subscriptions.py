@@ -13,7 +13,7 @@ from flexmail.services import accounts, events, subscriptions, unsubscribing
 from flexmail.services.audience import Recipient, Skip
 from flexmail.services.events import NewEvent
 from tests.conftest import NOW
-from tests.services.stage import ADA, BOB, set_up
+from tests.services.stage import ADA, BOB, set_up, together
 
 
 def add(type_pattern: str = "failed", scope: str = "", to: str = BOB) -> Subscription:
@@ -172,3 +172,18 @@ def test_an_event_that_cannot_be_has_no_hearers(
     with pytest.raises(InvalidInput) as caught:
         subscriptions.hearers(type_name, scope)
     assert set(caught.value.errors) == fields
+
+
+def test_two_at_the_same_moment_end_as_one(people: Flask) -> None:
+    answers = together(people, *[lambda: subscriptions.add("failed", "", BOB, now=NOW)[1]] * 4)
+    assert sorted(answers, key=str) == [False, False, False, True]
+    assert len(audited()) == 1
+
+
+def test_two_clicks_at_the_same_moment_switch_off_once(people: Flask) -> None:
+    answers = together(
+        people, *[lambda: unsubscribing.switch(BOB, "failed", on=False, now=NOW)] * 4
+    )
+    assert answers == [None] * 4
+    wanted = select(AuditEntry.id).where(AuditEntry.action == "notifications_switched_off")
+    assert len(db.session.scalars(wanted).all()) == 1
