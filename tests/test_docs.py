@@ -13,6 +13,7 @@ from flask import Flask
 
 from flexmail import cli, demo
 from flexmail.forms import EmailSettingsForm
+from flexmail.mail.event_template import FIELDS, MAX_RENDERED, MAX_SOURCE, VARIABLES
 from flexmail.models import OUTCOMES
 from flexmail.services import event_types, webhook_secrets
 from flexmail.services.approval_requests import NewApproval
@@ -136,6 +137,13 @@ def test_the_example_that_verifies_a_callback_works() -> None:
     for changed, given in ((body + b" ", headers), (body, old), (body, others)):
         with pytest.raises(ValueError, match=r"signature|old"):
             verified(changed, given, secret)
+
+
+def test_every_variable_and_limit_of_a_template_stands_in_its_guide() -> None:
+    assert [name for name in VARIABLES if f"| `{name}` |" not in DOCS["templates.md"]] == []
+    for field in FIELDS:
+        limits = f"{MAX_SOURCE[field]:,} characters | {MAX_RENDERED[field]:,} characters"
+        assert limits in DOCS["templates.md"]
 
 
 def test_links_between_the_docs_lead_somewhere() -> None:

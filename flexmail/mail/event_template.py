@@ -36,7 +36,7 @@ VARIABLES = {
     "scope": "where it happened, such as billing/prod, or nothing",
     "data": "what the program told: data.NAME, whatever it sent; nothing where it did not",
     "link": "data.link, if it is an http or https address",
-    "submitter": "data.submitter",
+    "submitter": "data.submitter; of several all, with commas",
     "details": "data.details",
     "at": "when it was told, in the zone of mails",
     "site": "the address of flexmail, or nothing",

@@ -58,7 +58,7 @@ def variables(
         "scope": scope,
         "data": dict(data),
         "link": link if _is_link(link) else "",
-        "submitter": _text(data.get("submitter")),
+        "submitter": _names(data.get("submitter")),
         "details": _text(data.get("details")),
         "at": at.astimezone(zone).strftime("%a %d %b %Y, %H:%M %Z"),
         "site": current_app.config["BASE_URL"],
@@ -131,6 +131,11 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _names(value: Any) -> str:
+    """Return one name, or several with commas."""
+    return ", ".join(map(_text, value)) if isinstance(value, list) else _text(value)
 
 
 def _is_link(text: str) -> bool:

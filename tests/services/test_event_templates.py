@@ -116,7 +116,7 @@ def test_words_that_fail_later_are_replaced_for_once_and_it_is_said(
     for minute in range(2):
         at = NOW + timedelta(minutes=minute)
         events.send(NewEvent("completed", data={"n": "x"}, recipients=(BOB,)), now=at)
-    assert {mail.subject for mail in queued()} == {"Completed: Completed"}
+    assert {mail.subject for mail in queued()} == {"Completed"}
     assert event_templates.failing() == ["completed"]
     own = event_templates.get("completed").own
     assert own is not None
