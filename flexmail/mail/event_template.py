@@ -7,9 +7,8 @@ constant: words that are not our own are for `services/rendering` alone.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -85,40 +84,23 @@ def render(source: Source, known: Mapping[str, Any]) -> OutgoingContent:
     return OutgoingContent(**found)
 
 
-class Desk:
-    """Renders in the process that it is in; see `apart`."""
-
-    def render(self, order: bytes) -> bytes:
-        """Return, as JSON, what the templates in an order give: `{content}` or `{errors}`."""
-        asked = json.loads(order)
-        try:
-            content = render(Source(**asked["source"]), asked["known"])
-        except TemplateFault as fault:
-            return json.dumps({"errors": fault.errors}).encode()
-        return json.dumps({"content": asdict(content)}).encode()
-
-
-def order(source: Source, known: Mapping[str, Any]) -> bytes:
-    """Return what `Desk.render` is asked."""
-    return json.dumps({"source": asdict(source), "known": dict(known)}).encode()
-
-
-def delivered(answer: bytes) -> OutgoingContent:
-    """Return what `Desk.render` gave.
+def check_rendered(field: str, text: str) -> None:
+    """Look at what one template gave, whoever rendered it.
 
     Raises:
-        TemplateFault: what is wrong with the templates.
-        ValueError: it is no such answer.
+        TemplateFault
     """
-    told = json.loads(answer)
-    if isinstance(told, dict) and isinstance(errors := told.get("errors"), dict):
-        raise TemplateFault({str(field): str(text) for field, text in errors.items()})
-    content = told["content"] if isinstance(told, dict) and "content" in told else None
-    if not isinstance(content, dict) or sorted(content) != sorted(FIELDS):
-        raise ValueError("It is no rendered notification.")
-    for field in FIELDS:
-        _check_rendered(field, str(content[field]))
-    return OutgoingContent(**{field: str(content[field]) for field in FIELDS})
+    fault = ""
+    if len(text) > MAX_RENDERED[field] + 1:
+        fault = f"It gives more than {MAX_RENDERED[field]} characters."
+    elif not _is_plain(field, text):
+        fault = "It gives control characters."
+    elif field == "html":
+        fault = fault_of(text)
+    elif not text.strip():
+        fault = "It gives nothing."
+    if fault:
+        raise TemplateFault({field: fault})
 
 
 @lru_cache(maxsize=64)
@@ -188,22 +170,8 @@ def _rendered(field: str, source: str, known: Mapping[str, Any]) -> str:
         text = " ".join(text.split())[: MAX_RENDERED["subject"]].rstrip()
     else:
         text = text.strip() + "\n"
-    _check_rendered(field, text)
+    check_rendered(field, text)
     return text
-
-
-def _check_rendered(field: str, text: str) -> None:
-    fault = ""
-    if len(text) > MAX_RENDERED[field] + 1:
-        fault = f"It gives more than {MAX_RENDERED[field]} characters."
-    elif not _is_plain(field, text):
-        fault = "It gives control characters."
-    elif field == "html":
-        fault = fault_of(text)
-    elif not text.strip():
-        fault = "It gives nothing."
-    if fault:
-        raise TemplateFault({field: fault})
 
 
 def _is_plain(field: str, text: str) -> bool:

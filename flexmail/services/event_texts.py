@@ -102,7 +102,7 @@ def render(type_name: str, known: Mapping[str, Any], *, now: datetime) -> Outgoi
 def told(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return how a template names each value of an event's data, and the value, shortened."""
     found = []
-    for name, value in _leaves("data", data):
+    for name, value in _leaves("data", data) if data else ():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         found.append((name, text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"))
         if len(found) == MAX_TOLD:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from flexmail.mail import apart, event_template
+from flexmail.mail import apart, press
 from flexmail.mail.compose import OutgoingContent
 from flexmail.mail.event_template import Source, TemplateFault
 from flexmail.services.child import Child
@@ -39,10 +39,10 @@ def render(
         try:
             if _child is None or not _child.can_be_asked:
                 _child = _started()
-            _child.ask(apart.RENDER, event_template.order(source, known))
+            _child.ask(apart.RENDER, press.order(source, known))
             kind, answer = _child.hear(seconds)
             if kind == apart.ANSWER:
-                return event_template.delivered(answer)
+                return press.delivered(answer)
             fault = "It needs too much memory." if kind == apart.NO_MEMORY else "It breaks off."
         except TemplateFault:
             raise
@@ -65,7 +65,7 @@ def stop() -> None:
 
 def _started() -> Child:
     _stop()
-    child = Child(event_template.__name__)
+    child = Child(press.__name__)
     try:
         if child.hear(_START_SECONDS) != (apart.READY, b""):
             raise OSError("The process that renders templates does not start.")

@@ -17,53 +17,19 @@ from flask import (
     url_for,
 )
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
-from wtforms import Field, HiddenField, SelectChoice, SelectField, StringField, TextAreaField
+from wtforms import Field
 
 from flexmail.errors import Conflict, InvalidInput
 from flexmail.mail.compose import OutgoingContent
-from flexmail.mail.event_template import FIELDS, MAX_SOURCE, VARIABLES, Source
+from flexmail.mail.event_template import FIELDS, VARIABLES
 from flexmail.mail.preview import framed
 from flexmail.services import event_templates, event_texts, event_types
 from flexmail.services.event_templates import Words
 from flexmail.views import fields
 from flexmail.views.headers import policy_with
+from flexmail.views.template_forms import WordsForm
 
 pages = Blueprint("templates", __name__)
-
-_TYPED = {"spellcheck": "false", "autocomplete": "off", "autocapitalize": "off"}
-
-
-class WordsForm(FlaskForm):
-    """The words for one type of event, kept as they are typed."""
-
-    subject = StringField("Subject", description="One line.", render_kw=_TYPED)
-    text = TextAreaField(
-        "Text",
-        description=f"At most {MAX_SOURCE['text']} characters.",
-        render_kw=_TYPED | {"rows": 12},
-    )
-    html = TextAreaField(
-        "HTML",
-        description="The inside of the page. What was told is escaped. At most"
-        f" {MAX_SOURCE['html']} characters.",
-        render_kw=_TYPED | {"rows": 16},
-    )
-    which = SelectField(
-        "Try with",
-        choices=[
-            SelectChoice(event_templates.SAMPLE, "sample values"),
-            SelectChoice(event_templates.LAST, "the last event"),
-        ],
-    )
-    seen = HiddenField()
-    editing = HiddenField()
-
-    @property
-    def source(self) -> Source:
-        """What is typed; browsers send line breaks as mail writes them."""
-        typed = {name: (self[name].data or "").replace("\r\n", "\n") for name in FIELDS}
-        return Source(**typed | {"subject": typed["subject"].strip()})
 
 
 @pages.get("/templates")

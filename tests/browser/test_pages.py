@@ -28,6 +28,8 @@ PAGES = (
     "/callbacks",
     "/subscriptions",
     "/subscriptions?type=failed&scope=billing/prod",
+    "/templates",
+    "/templates/failed",
     "/users",
     "/audit",
     "/users/2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,13 +10,11 @@ import pytest
 from flexmail.mail.event_template import (
     MAX_RENDERED,
     MAX_SOURCE,
-    Desk,
     Source,
     TemplateFault,
-    delivered,
-    order,
     render,
 )
+from flexmail.mail.press import Desk, delivered, order
 
 KNOWN: dict[str, Any] = {
     "type": "failed",
@@ -307,6 +306,14 @@ def test_a_desk_gives_the_same_over_the_wire() -> None:
     assert delivered(Desk().render(order(GOOD, KNOWN))) == render(GOOD, KNOWN)
     with pytest.raises(TemplateFault, match="TypeError"):
         delivered(Desk().render(order(with_("text", "{{ data / 2 }}"), KNOWN)))
+
+
+def test_a_desk_that_was_taken_over_says_little() -> None:
+    for errors in ({"text": "x" * 9999, "csrf_token": "x"}, {"x": "y"}):
+        with pytest.raises(TemplateFault) as caught:
+            delivered(json.dumps({"errors": errors}).encode())
+        assert set(caught.value.errors) <= {"text", ""}
+        assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize(

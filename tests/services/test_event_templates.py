@@ -215,4 +215,5 @@ def test_what_was_told_is_listed_as_a_template_names_it() -> None:
         ("data.by.tags", '[1, "b"]'),
         ("data.none", "{}"),
     ]
+    assert event_texts.told({}) == []
     assert len(event_texts.told({f"k{n}": n for n in range(99)})) == event_texts.MAX_TOLD
