@@ -33,15 +33,17 @@ _END = "This line has to be seen."
 
 def fault_of(html: str) -> str:
     """Say what is wrong with the inside of a page, or nothing."""
-    if goes_on(html):
+    whole = f"{html}<p>{_END}</p>"  # read once: it is done for every event
+    if goes_on(whole):
         return "It holds too many elements, or they are nested too deep."
     if fault := _Rules().fault_of(html):
         return fault
+    shown = visible_text(whole).rstrip()
+    if shown.endswith(_END):
+        return "" if shown.removesuffix(_END).strip() else "It gives nothing."
     if not visible_text(html).strip():
         return "It gives nothing."
-    if not visible_text(f"{html}<p>{_END}</p>").rstrip().endswith(_END):
-        return "It hides what stands below it: something is not closed, such as a comment."
-    return ""
+    return "It hides what stands below it: something is not closed, such as a comment."
 
 
 class _Rules:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from flexmail.services.paging import Page, page_of
 COUNTED = 100_000
 """So many mails in a state are counted, and no more."""
 SKIPS_SHOWN = 20
+_STOP = re.compile(r"(/unsubscribe/)[\w.-]+")
+"""What whoever holds it can switch off the recipient's mail with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +102,15 @@ def get(mail_id: int) -> OutboxMail:
 
 
 def shown(mail: OutboxMail) -> Shown:
-    """Return headers and text of a mail, open references and Message-IDs masked.
+    """Return headers and text of a mail, references, Message-IDs and links to stop it masked.
 
     Raises:
         SecretUnreadable: no key opens it.
     """
     raw = sealed_mail.opened(mail.sealed_content, key_ring())
     head = raw.partition(b"\r\n\r\n")[0].decode("utf-8", "replace").replace("\r\n", "\n")
-    return Shown(mask(head), mask(texts_of(raw).get("plain", "")))
+    text = texts_of(raw).get("plain", "")
+    return Shown(*(_STOP.sub(r"\1…(masked)", mask(shown)) for shown in (head, text)))
 
 
 def event_of(mail: OutboxMail) -> Event | None:

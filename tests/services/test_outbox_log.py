@@ -20,7 +20,7 @@ from flexmail.services import accounts, events, outbox, outbox_log, unsubscribin
 from flexmail.services.events import NewEvent
 from tests.conftest import NOW
 from tests.services.sink import queue
-from tests.services.stage import ADA, BOB, CHARLIE, REFERENCE, ask, queued, set_up
+from tests.services.stage import ADA, BOB, CHARLIE, REFERENCE, ask, opened, queued, set_up
 
 STATE, KIND = (None, "failed"), (None, "event")
 RECIPIENT, CURSOR = (None, BOB), (None, "1900")
@@ -181,6 +181,18 @@ def test_a_mail_about_an_event_leads_to_what_it_told(ready: Flask) -> None:
     assert "Größe" in outbox_log.shown(mail).text
     queue(BOB)
     assert outbox_log.event_of(outbox_log.get(2)) is None
+
+
+def test_the_link_that_stops_mail_is_for_its_recipient_alone(ready: Flask) -> None:
+    ready.config["BASE_URL"] = "https://flexmail.corp.test"
+    events.send(NewEvent("failed", recipients=(BOB,)), now=NOW)
+    token = unsubscribing.link(BOB, "failed").rpartition("/")[2]
+    mail = outbox_log.get(1)
+    assert token in opened(mail).decode().replace("=\r\n", "")
+    shown = outbox_log.shown(mail)
+    for text in (shown.headers, shown.text):
+        assert "/unsubscribe/…(masked)" in text
+        assert token[:12] not in text
 
 
 def test_an_unknown_mail_is_none_of_ours(ready: Flask) -> None:
