@@ -95,19 +95,18 @@ def transaction(*, durable: bool = True) -> Iterator[None]:
         session.rollback()
         raise
     finally:
-        session.info["writing"] = False
+        session.info["writing"], session.info["at_end"] = False, []
 
 
 @contextmanager
 def savepoint() -> Iterator[None]:
     """A part of a write transaction that may fail alone: what it did or left to do is undone."""
-    left_to_do = db.session.info["at_end"]
-    before = len(left_to_do)
+    before = list(db.session.info["at_end"])
     try:
         with db.session.begin_nested():
             yield
     except BaseException:
-        del left_to_do[before:]
+        db.session.info["at_end"][:] = before
         raise
 
 
@@ -116,6 +115,19 @@ def at_end(work: Callable[[list[Item]], None], item: Item) -> None:
     if not db.session.info.get("writing"):
         raise RuntimeError("There is no write transaction that this could be part of.")
     db.session.info["at_end"].append((work, item))
+
+
+def left_to(work: Callable[[list[Item]], None]) -> list[Item]:
+    """Return the items that `work` will be done with at the end of this write transaction."""
+    return [item for worker, item in db.session.info.get("at_end", ()) if worker is work]
+
+
+def do_now(work: Callable[[list[Item]], None]) -> None:
+    """Do what was left to `work` so far, for whoever looks at its outcome in this transaction."""
+    if items := left_to(work):
+        left = db.session.info["at_end"]
+        left[:] = [(worker, item) for worker, item in left if worker is not work]
+        work(items)
 
 
 def prepare_sqlite(engine: Engine) -> None:

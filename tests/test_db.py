@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
-from flexmail.db import db, transaction
+from flexmail.db import at_end, db, do_now, left_to, savepoint, transaction
 from flexmail.models import Lease, Membership
 from tests.conftest import NOW
 from tests.services.stage import locked_database
@@ -164,3 +164,29 @@ def test_sqlite_is_set_up_so_that_a_commit_survives(
 def test_foreign_keys_hold(context: Flask) -> None:
     with pytest.raises(IntegrityError), transaction():
         db.session.add(Membership(user_id=99, group="ops"))
+
+
+def test_what_is_left_to_the_end_can_be_done_before_and_is_undone_with_its_part(
+    context: Flask,
+) -> None:
+    done: list[list[int]] = []
+
+    def work(items: list[int]) -> None:
+        done.append(items)
+
+    def fail() -> None:
+        with savepoint():
+            at_end(work, 2)
+            do_now(work)
+            raise LookupError
+
+    with transaction():
+        at_end(work, 1)
+        with pytest.raises(LookupError):
+            fail()
+        assert (left_to(work), done) == ([1], [[1, 2]])  # the part took the first along
+        do_now(work)
+        do_now(work)  # there is nothing left
+        assert (left_to(work), done) == ([], [[1, 2], [1]])
+    assert done == [[1, 2], [1]]
+    assert left_to(work) == []

@@ -35,7 +35,8 @@ _LETTER = re.compile(rb"[A-Za-z2-7]")
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,250}>")
 _OWN_MESSAGE_ID = re.compile(rf"<fm-[a-z2-7]{{{LENGTH}}}@[!-;=?-~]{{1,200}}>")
 _SOURCE_LOOKED_AT = 64 << 10
-_PLAIN_KEY = re.compile(rf"\bFM-[A-Z2-7]{{{LENGTH},{MAX_LENGTH}}}\b")
+# What must not stand before it is looked at behind its first letters: those are searched for fast.
+_PLAIN_KEY = re.compile(rf"FM-(?<!\wFM-)[A-Z2-7]{{{LENGTH},{MAX_LENGTH}}}\b")
 
 
 def new_reference() -> str:

@@ -68,7 +68,8 @@ def check(name: str, fence: int, *, now: datetime) -> None:
     Raises:
         OwnershipLost: it is not; the caller's transaction has to roll back.
     """
-    lease = db.session.scalar(select(Lease).where(Lease.name == name).with_for_update())
+    row = select(Lease.fence, Lease.expires_at).where(Lease.name == name).with_for_update()
+    lease = db.session.execute(row).first()
     if lease is None or lease.fence != fence or lease.expires_at <= now:
         raise OwnershipLost(f"The lease {name!r} has gone to another process.")
 

@@ -28,6 +28,7 @@ from flexmail.services import (
     trust,
 )
 from flexmail.services.apart import Apart
+from flexmail.services.bindings import Entry
 from flexmail.services.in_force import InForce
 from flexmail.services.receiving import receive
 from flexmail.services.reply_run import LEASE, is_there, text_is_behind
@@ -115,12 +116,11 @@ def reprocess(reply_id: int, *, now: datetime) -> Reply:
         with transaction():
             row = db.session.get_one(Reply, reply_id, with_for_update=True)
             stays = settings.load().revision == in_force.revision
-            if not stays or before != (row.outcome, row.processed_at):
-                raise Conflict(_CHANGED)
+            _refuse("" if stays and before == (row.outcome, row.processed_at) else _CHANGED)
             _refuse(installation.objection(lock=True) or _not_reprocessed(row))
-            outcome = receive(mail, row, settings=in_force, now=now)
-            ended = {"was": before[0], "is": outcome.kind}
-            audit.record("mail_reprocessed", f"reply {reply_id}", proof=ended)
+            receive(mail, Entry.of(row), settings=in_force, now=now).fill_in(row)
+            proof = {"was": before[0], "is": row.outcome}
+            audit.record("mail_reprocessed", f"reply {reply_id}", proof=proof)
     except (FlexmailError, SQLAlchemyError, OSError):
         raise
     except Exception as error:
