@@ -13,7 +13,6 @@ from base64 import b32encode
 from collections.abc import Iterable
 from itertools import accumulate, chain, islice
 
-ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 LENGTH = 26
 MAX_LENGTH = 64
 MAX_FOUND = 100
