@@ -119,8 +119,8 @@ class OutboxMail(Base):
         Index(
             "ix_outbox_in_clear",
             "kind",
+            # PostgreSQL's stands in the migration alone: named here, it loads all of its dialect.
             sqlite_where=text("encrypted IS 0"),
-            postgresql_where=text("encrypted IS false"),
         ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -11,9 +11,6 @@ from sqlalchemy.orm import undefer
 
 from flexmail.db import db, transaction
 from flexmail.errors import NotFound
-from flexmail.mail.html import visible_text
-from flexmail.mail.masking import LEFT_OUT, hides, open_header
-from flexmail.mail.parse import parse
 from flexmail.mail.reference import mask, mask_bytes
 from flexmail.models import Reply
 from flexmail.services import inbox, settings
@@ -67,8 +64,7 @@ def shown_text(reply: Reply) -> str:
         SecretUnreadable: no key opens the copy.
     """
     raw = inbox.raw_of(reply)
-    header, rest = open_header(raw)
-    decoded = _decoded(reply, raw, rest)
+    header, rest, decoded = _opened(reply, raw)
     text = header + (rest if decoded is None else b"\n\n" + decoded.encode("utf-8", "replace"))
     return mask(text.decode("utf-8", "replace").replace("\r\n", "\n"))
 
@@ -83,8 +79,7 @@ def saved_copy(reply: Reply) -> bytes:
         SecretUnreadable: no key opens the copy.
     """
     raw = inbox.raw_of(reply)
-    header, rest = open_header(raw)
-    decoded = _decoded(reply, raw, rest)
+    header, rest, decoded = _opened(reply, raw)
     if decoded is None:
         return mask_bytes(header + rest)
     header = _CODING.sub(rb"X-Original-\g<0>", mask_bytes(header))
@@ -106,18 +101,26 @@ def _size(octets: int) -> str:
     return f"{octets / (1 << 20):.1f}".removesuffix(".0") + " MB"
 
 
-def _decoded(reply: Reply, raw: bytes, rest: bytes) -> str | None:
-    """Return the text that stands for the source where a reference could hide, else nothing."""
+def _opened(reply: Reply, raw: bytes) -> tuple[bytes, bytes, str | None]:
+    """Return the header block and what follows it in the source, none of them masked yet, and the
+    text that stands for the latter where a reference could hide, else nothing.
+    """
+    from flexmail.mail.html import visible_text  # these take a while, and lists show no text
+    from flexmail.mail.masking import LEFT_OUT, hides, open_header
+    from flexmail.mail.parse import parse
+
+    header, rest = open_header(raw)
     encoded = b"base64" in raw.lower() or hides(mask_bytes(rest))
     if reply.outcome == "failed":
-        return "(The text is not shown: reading this mail failed.)" if encoded else None
+        unread = "(The text is not shown: reading this mail failed.)"
+        return header, rest, unread if encoded else None
     parsed = parse(mask_bytes(raw), partial=reply.raw_partial)
     page = visible_text(parsed.html) if parsed.html else ""
     said = (parsed.plain or "", page, parsed.more_text, *map(visible_text, parsed.beside))
     if not encoded and all(mask(text) == text for text in said):
-        return None
+        return header, rest, None
     text = mask(parsed.plain or page)
-    return LEFT_OUT if hides(text) else text
+    return header, rest, LEFT_OUT if hides(text) else text
 
 
 def remove_old_copies(*, now: datetime) -> int:

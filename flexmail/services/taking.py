@@ -20,13 +20,11 @@ from flexmail.errors import OwnershipLost, Refused
 from flexmail.mail.bounded import HEAD_BYTES
 from flexmail.models import Reply
 from flexmail.services import folder_memory, folder_window, tries, withheld
-from flexmail.services.concluding import conclude
 from flexmail.services.folder_memory import Memory
 from flexmail.services.folder_window import Window
 from flexmail.services.grouping import batches
 from flexmail.services.reply_run import MAX_BYTES, Run, delete, sha256
 from flexmail.services.tries import MAX_TRIES
-from flexmail.services.understanding import understand_each
 from flexmail.transport.imap import Fetched, Folder
 
 __all__ = ["MAX_TRIES", "take"]
@@ -90,6 +88,10 @@ def _delete_leftovers(
 
 def _settle(folder: Folder, run: Run, batch: list[Fetched], memory: Memory) -> None:
     """Register, understand, commit the outcomes, then delete."""
+    # Half of what a run imports, and most runs find no mail.
+    from flexmail.services.concluding import conclude
+    from flexmail.services.understanding import understand_each
+
     batch = tries.as_first_fetched(batch)
     reply_ids, tried = tries.register(folder, run, batch, memory)
     settled: dict[int, str] = {}
