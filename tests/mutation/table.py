@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutation import grammar, own_words, receiving, sender, server, trust
+from tests.mutation import grammar, own_words, receiving, sender, server, sooner, trust
 from tests.mutation.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -14,6 +14,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *sender.REFERENCE,
     *sender.PARSE,
     *sender.BOUNDED,
+    *sender.PART,
+    *sooner.ORDERLY,
     *server.AUTHENTICATE,
     *server.GRAMMAR_OF_RESULTS,
     *grammar.DECISION,
