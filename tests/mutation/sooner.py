@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutation.mutant import rows
 
 ODD = "test_an_odd_mail_is_left_to_the_standard_parser"
+MAY_SHOW_OTHERWISE = "test_a_page_that_may_show_otherwise_is_left_to_the_parser"
 
 ORDERLY = rows(
     "flexmail/mail/orderly.py",
@@ -42,5 +43,75 @@ ORDERLY = rows(
         'or part.get_content_maintype() in {"multipart", "message"}:',
         "or False:",
         ODD,
+    ),
+)
+
+SIMPLE_PAGE = rows(
+    "flexmail/mail/simple_page.py",
+    "tests/mail/test_simple_page.py",
+    (
+        "a simple page holds no element but a few",
+        "if stands_for is None or",
+        'stands_for = stands_for or ""\n        if',
+        MAY_SHOW_OTHERWISE,
+    ),
+    (
+        "no attribute of a simple page hides anything",
+        "(attributes and not _is_harmless(attributes)):",
+        "False:",
+        MAY_SHOW_OTHERWISE,
+    ),
+    (
+        "all that looks like a tag is one",
+        'if any("<" in text for text in pieces):',
+        "if False:",
+        MAY_SHOW_OTHERWISE,
+    ),
+    (
+        "a simple page holds no character that a parser drops",
+        "not (is_plain or _ODD.search(text) is None)",
+        "False",
+        MAY_SHOW_OTHERWISE,
+    ),
+    (
+        "an attribute is a style and no more",
+        "    if found is None:\n        return False\n",
+        "    if found is None:\n        return True\n",
+        MAY_SHOW_OTHERWISE,
+    ),
+    (
+        "a style does not hide what it is set on",
+        "if look.hidden or look.struck:",
+        "if look.struck:",
+        MAY_SHOW_OTHERWISE,
+    ),
+    (
+        "a style does not strike out",
+        "if look.hidden or look.struck:",
+        "if look.hidden:",
+        MAY_SHOW_OTHERWISE,
+    ),
+    (
+        "a style sets no colour, or a colour and what lies behind it",
+        "return sets_both or _COLOURS.isdisjoint(declarations(found[1]))",
+        "return True",
+        MAY_SHOW_OTHERWISE,
+    ),
+    (
+        "a simple page holds no entity but ours",
+        'return read if count == text.count("&") else None',
+        "return read",
+        MAY_SHOW_OTHERWISE,
+    ),
+)
+
+SENT = rows(
+    "flexmail/mail/sent.py",
+    "tests/mail/test_ours.py",
+    (
+        "no link hides words of ours beyond the marker",
+        'if text is None or "<" in text:',
+        "if text is None:",
+        "test_a_link_that_goes_on_below_the_marker_hides_no_words_above_it",
     ),
 )

@@ -16,6 +16,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *sender.BOUNDED,
     *sender.PART,
     *sooner.ORDERLY,
+    *sooner.SIMPLE_PAGE,
+    *sooner.SENT,
     *server.AUTHENTICATE,
     *server.GRAMMAR_OF_RESULTS,
     *grammar.DECISION,
