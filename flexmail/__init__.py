@@ -1,18 +1,17 @@
 """flexmail: notify a team by mail, and let it answer yes or no by mail.
 
-`create_app` is the wiring, in reading order; it starts no thread.
+`create_app` is the wiring, in reading order; it starts no thread. Nothing is imported before it is
+called: help, and the process that reads mails, need none of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from flask import Flask
-
-from flexmail import config as environment
-from flexmail import crypto, db, schema
-from flexmail.services import installation
+if TYPE_CHECKING:
+    from flask import Flask
 
 
 def create_app(config: Mapping[str, object] | None = None, *, pages: bool = True) -> Flask:
@@ -25,6 +24,12 @@ def create_app(config: Mapping[str, object] | None = None, *, pages: bool = True
     Raises:
         ConfigError: a value from the environment or a key file cannot be used.
     """
+    from flask import Flask
+
+    from flexmail import config as environment
+    from flexmail import crypto, db, schema
+    from flexmail.services import installation
+
     app = Flask(__name__, instance_path=environment.instance_path())
     environment.configure(app, config)
     crypto.init_app(app)

@@ -2,51 +2,69 @@
 
 Errors are one sentence on stderr: exit 2 for bad use or a bad value, 1 for a failure. Under
 `approvals request` these are 64 and 70 (sysexits.h), since there 0 to 3 say what was decided.
+A command is mostly imports, so what only some of them need is imported where it is needed.
 """
 
 from __future__ import annotations
 
+import gc
 import getpass
 import importlib
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
-from flask import Flask
-from flask.cli import ScriptInfo
-from sqlalchemy.exc import OperationalError
 
 from flexmail.cli import console
 from flexmail.errors import FlexmailError, InvalidInput
-from flexmail.services import audit as audit_log
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.cli import ScriptInfo
 
 GROUPS = {
-    "approvals": "approvals:group",
-    "audit": "audit:group",
-    "backup": "copies:backup",
-    "callbacks": "callbacks:group",
-    "db": "database:group",
-    "keys": "keys:group",
-    "outbox": "outbox:group",
-    "replies": "replies:group",
-    "restore": "copies:restore",
-    "settings": "settings:group",
-    "tokens": "tokens:group",
-    "users": "users:group",
+    "approvals": ("approvals:group", "Requests for a yes or no."),
+    "audit": ("audit:group", "Who did what, on which proof."),
+    "backup": ("copies:backup", "Copy the SQLite database into a new file, while flexmail runs."),
+    "callbacks": ("callbacks:group", "What programs are told once an approval is final."),
+    "db": ("database:group", "The tables of the database."),
+    "keys": ("keys:group", "What seals stored secrets."),
+    "outbox": ("outbox:group", "Mail that waits to go out."),
+    "replies": ("replies:group", "Mail that answers."),
+    "restore": ("copies:restore", "Put a backup back, or claim a database of another flexmail."),
+    "settings": ("settings:group", "How mail is sent and replies are read."),
+    "tokens": ("tokens:group", "Keys that programs use for the API."),
+    "users": ("users:group", "Accounts: who administers, who approves."),
 }
-"""Where each command is; it is imported when it is asked for, since all together take a while."""
+"""Where each command is, and its line in the list of them."""
 _HELP = "Ask people for a yes or no by mail, and let them answer by mail."
 _GATE = {"approvals", "request"}
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 class _Flexmail(click.Group):
+    def __init__(self, create_app: Callable[[], Flask], **given: Any) -> None:
+        super().__init__("flexmail", **given)
+        self._create_app = create_app
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*GROUPS, *self.commands})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return _imported(cmd_name) if cmd_name in GROUPS else super().get_command(ctx, cmd_name)
+        if cmd_name not in GROUPS:
+            return super().get_command(ctx, cmd_name)
+        ctx.obj = ctx.obj or _script_info(self._create_app, ctx)
+        return _imported(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        lines = {name: line for name, (_place, line) in GROUPS.items()}
+        lines |= {name: command.get_short_help_str(60) for name, command in self.commands.items()}
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(lines.items()))
 
 
 def all_commands() -> dict[str, click.Command]:
@@ -55,14 +73,21 @@ def all_commands() -> dict[str, click.Command]:
 
 
 def _imported(command: str) -> click.Command:
-    module, _, name = GROUPS[command].partition(":")
+    module, _, name = GROUPS[command][0].partition(":")
     found: click.Command = getattr(importlib.import_module(f"flexmail.cli.{module}"), name)
     return found
 
 
 def main(create_app: Callable[[], Flask], extra: Sequence[click.Command] = ()) -> None:
-    """Run the command that the arguments name, and exit."""
-    sys.exit(run(sys.argv[1:], create_app, extra))
+    """Run the command that the arguments name, and exit.
+
+    What a command imports is no garbage, and the end of the process frees it: looking through it
+    meanwhile, and again several times at the exit, would take a third of most commands' time.
+    """
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    code = run(sys.argv[1:], create_app, extra)
+    gc.freeze()
+    sys.exit(code)
 
 
 def run(
@@ -83,13 +108,16 @@ def run(
         return console.complain(error.format_message(), failure)
     except FlexmailError as error:
         return console.complain(str(error), failure)
-    except OperationalError as error:
-        return console.complain(f"The database cannot be used right now: {error.orig}.", failure)
     except click.Abort:
         return console.complain("Interrupted.", failure)
     except SystemExit:
         return failure  # click's answer to a reader that went away
-    except Exception:
+    except Exception as error:
+        from sqlalchemy.exc import OperationalError
+
+        if isinstance(error, OperationalError):
+            sentence = f"The database cannot be used right now: {error.orig}."
+            return console.complain(sentence, failure)
         traceback.print_exc()
         return failure
 
@@ -99,24 +127,44 @@ def _invoke(
 ) -> int:
     if not all(_is_text(arg) for arg in args):
         raise click.UsageError("Arguments have to be valid UTF-8.")
-    flexmail = _Flexmail("flexmail", {command.name or "": command for command in extra}, help=_HELP)
+    commands = {command.name or "": command for command in extra}
+    flexmail = _Flexmail(create_app, commands=commands, help=_HELP)
     click.version_option(package_name="flexmail")(flexmail)
-    info = ScriptInfo(
-        create_app=lambda: _as_user(create_app()), set_debug_flag=False, load_dotenv_defaults=False
-    )
-    code = flexmail.main(list(args), prog_name="flexmail", obj=info, standalone_mode=False)
+    code = flexmail.main(list(args), prog_name="flexmail", standalone_mode=False)
     return code if isinstance(code, int) else 0
 
 
-def _as_user(app: Flask) -> Flask:
+def _script_info(create_app: Callable[[], Flask], ctx: click.Context) -> ScriptInfo:
+    """Return what builds the application for a command that needs it, and closes its database."""
+    from flask.cli import ScriptInfo
+
+    def made() -> Flask:
+        app = create_app()
+        _act_as_user(app)
+        ctx.call_on_close(partial(_close_database, app))
+        return app
+
+    return ScriptInfo(create_app=made, set_debug_flag=False, load_dotenv_defaults=False)
+
+
+def _close_database(app: Flask) -> None:
+    """Close each connection: the last one to a SQLite file takes in what stands beside it."""
+    from flexmail.db import db
+
+    with app.app_context():
+        db.engine.dispose()
+
+
+def _act_as_user(app: Flask) -> None:
     """Let the audit log say which user of this machine gave the command."""
+    from flexmail.services import audit
+
     try:
         name = getpass.getuser()
     except (KeyError, OSError):
         name = f"uid {os.getuid()}"
     with app.app_context():
-        audit_log.act_always_as(name, "command")
-    return app
+        audit.act_always_as(name, "command")
 
 
 def _is_text(arg: str) -> bool:

@@ -13,8 +13,6 @@ from typing import Any
 
 import click
 
-from flexmail.services.paging import MAX_LIMIT
-
 ROW_ID = click.IntRange(1, 2**31 - 1)
 _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 
@@ -23,6 +21,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of a list."""
+    from flexmail.services.paging import MAX_LIMIT  # brings the database, which help can do without
+
     limit = click.option(
         "--limit",
         type=click.IntRange(1, MAX_LIMIT),

@@ -33,7 +33,7 @@ def backup(file: Path) -> None:
 @click.option("--force", is_flag=True, help="Even while jobs seem to run on it.")
 @with_appcontext
 def restore(file: Path | None, claim: bool, force: bool) -> None:
-    """Put a backup back, or claim a database that another flexmail had.
+    """Put a backup back, or claim a database of another flexmail.
 
     The database before is kept beside. What happened after the backup is not in it: such requests
     are gone, such decisions are open again, and replies that were processed are not read twice.

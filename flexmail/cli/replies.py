@@ -1,10 +1,13 @@
-"""`flexmail replies`: the reply job by hand, and what it would make of one mail."""
+"""`flexmail replies`: the reply job by hand, and what it would make of one mail.
+
+`process` may run each minute, mostly for nothing: what reads mails here is not imported for it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 from flask.cli import AppGroup
@@ -12,10 +15,12 @@ from flask.cli import AppGroup
 from flexmail.cli import console
 from flexmail.errors import Conflict
 from flexmail.models import Reply
-from flexmail.services import explaining, inbox, reply_log, settings, trust, undo
-from flexmail.services.explaining import Explanation
+from flexmail.services import inbox, reply_log, settings, trust
 from flexmail.services.reply_run import MAX_BYTES
 from flexmail.services.shapes import Shape, reply_shape, run_shape
+
+if TYPE_CHECKING:
+    from flexmail.services.explaining import Explanation
 
 group = AppGroup("replies", help="Mail that answers.")
 
@@ -55,6 +60,8 @@ def explain(file: BinaryIO, as_json: bool) -> None:
 
     FILE holds the mail as it came (.eml); - reads stdin. Of a mail over 1 MiB the beginning counts.
     """
+    from flexmail.services import explaining
+
     console.keep_log_quiet()
     try:
         raw = file.read(MAX_BYTES + 1)
@@ -78,6 +85,8 @@ def restore(reply_id: int, as_json: bool) -> None:
 
     What goes back is the kept copy; of a large mail that may be the beginning only.
     """
+    from flexmail.services import undo
+
     missing = reply_log.missing(reply_log.get(reply_id))
     reply = undo.restore(reply_id, now=datetime.now(UTC))
     _tell_undone(reply, f"Put mail {reply_id} back into {reply.folder}.", missing, as_json=as_json)
@@ -91,6 +100,8 @@ def reprocess(reply_id: int, as_json: bool) -> None:
 
     The folder is not touched. A mail that decided is not judged again.
     """
+    from flexmail.services import undo
+
     missing = reply_log.missing(reply_log.get(reply_id))
     reply = undo.reprocess(reply_id, now=datetime.now(UTC))
     ended = f"Mail {reply_id} is {reply.outcome}: {reply_shape(reply)['reason']}"

@@ -15,14 +15,7 @@ from dataclasses import dataclass
 from email.header import Header
 from functools import lru_cache
 
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
-
 from flexmail.mail.charset import decode_text as decode_text
-
-# Names of networks of one's own, where mail is as good as any.
-for _own in ("local", "localhost"):
-    if _own in SPECIAL_USE_DOMAIN_NAMES:
-        SPECIAL_USE_DOMAIN_NAMES.remove(_own)
 
 MAX_LINE = 998
 MAX_ADDRESS = 254
@@ -80,11 +73,9 @@ def normalise(addr_spec: str) -> str:
         raise ValueError("An address must not hold line breaks or control characters.")
     if len(addr_spec) > MAX_ADDRESS:
         raise ValueError(f"An address has at most {MAX_ADDRESS} characters.")
-    try:
-        valid = validate_email(addr_spec, check_deliverability=False, test_environment=True)
-    except EmailNotValidError as error:
-        raise ValueError(str(error)) from None
-    return f"{valid.local_part}@{valid.ascii_domain.lower()}"
+    from flexmail.mail.addr_spec import checked  # slow to load, and many a command has no address
+
+    return checked(addr_spec)
 
 
 def sole_author(from_values: Sequence[str]) -> Mailbox | None:

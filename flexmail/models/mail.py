@@ -49,7 +49,8 @@ class Reply(Base):
 
     `account` is `user@host:port`. The same (account, folder, UIDVALIDITY, UID) with the same
     SHA-256 is the same mail (RFC 9051, section 2.3.1.1). One that was put back into the folder
-    (`restored_at`) does not make the mail that comes from there a duplicate.
+    (`restored_at`) does not make the mail that comes from there a duplicate. One that the server
+    does not hand over has the digest of nothing, and is asked for again at `retry_at`.
     """
 
     __tablename__ = "replies"
@@ -77,6 +78,7 @@ class Reply(Base):
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     processed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     restored_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class ReplyFolder(Base):
@@ -95,7 +97,7 @@ class ReplyFolder(Base):
     folder: Mapped[str] = mapped_column(String(255))
     uidvalidity: Mapped[int] = mapped_column(BigInteger)
     held_below_uid: Mapped[int | None] = mapped_column(BigInteger)
-    held: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    held: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     scanned_uid: Mapped[int] = mapped_column(BigInteger, default=0)
     scanned_position: Mapped[int] = mapped_column(default=0)
@@ -117,8 +119,8 @@ class OutboxMail(Base):
         Index(
             "ix_outbox_in_clear",
             "kind",
+            # PostgreSQL's stands in the migration alone: named here, it loads all of its dialect.
             sqlite_where=text("encrypted IS 0"),
-            postgresql_where=text("encrypted IS false"),
         ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)

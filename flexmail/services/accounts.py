@@ -17,8 +17,9 @@ from flexmail.mail.address import normalise
 from flexmail.models import User
 from flexmail.services import account_rules, audit
 
-_OF_SESSION = select(User.id, User.email, User.name, User.role).where(
-    User.id == bindparam("user_id"), User.active, User.session_version == bindparam("version")
+_OF = User.__table__.c  # columns alone take half the work that objects do
+_OF_SESSION = select(_OF.id, _OF.email, _OF.name, _OF.role).where(
+    _OF.id == bindparam("id"), _OF.active, _OF.session_version == bindparam("version")
 )
 
 
@@ -56,7 +57,7 @@ def of_session(user_id: int, session_version: int) -> tuple[int, str, str, str] 
 
     Asked for every page, so it reads nothing else, in a statement that is made once.
     """
-    session = {"user_id": user_id, "version": session_version}
+    session = {"id": user_id, "version": session_version}
     return db.session.execute(_OF_SESSION, session).one_or_none()
 
 
@@ -193,8 +194,6 @@ def _powers(user: User) -> dict[str, object]:
 def _keep_an_admin(user: User) -> None:
     if user.role != "admin" or not user.active:
         return
-    others = select(func.count(User.id)).where(
-        User.role == "admin", User.active, User.id != user.id
-    )
+    others = select(func.count()).where(User.role == "admin", User.active, User.id != user.id)
     if not db.session.scalar(others):
         raise Conflict(f"{user.email} is the last active admin: make another one first.")

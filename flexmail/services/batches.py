@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import datetime
 
 from flexmail.crypto import key_ring
+from flexmail.db import db
 from flexmail.errors import MailServerError, Refused, SecretUnreadable
-from flexmail.services import pace
+from flexmail.services import pace, withdrawals
 from flexmail.services.claims import Claimed
 from flexmail.services.receipts import Receipt, Receipts
 from flexmail.transport.smtp import Mail, SmtpSession
@@ -19,6 +22,9 @@ _CLOSING = 421
 
 _MAIL_SECONDS = 70.0
 """No mail is begun with less than that left: a server may take so long over one."""
+
+_WITHDRAWN_SECONDS = 0.2
+_LOST = "What this mail said is missing in the database: it cannot be sent. Ask once more instead."
 
 
 def takes_another(session: SmtpSession) -> bool:
@@ -36,6 +42,8 @@ class Batch:
         self._receipts = receipts
         self._clock = clock
         self._fetched: deque[int] = deque()
+        self._closed: frozenset[int] = frozenset()
+        self._asked_at = -math.inf
 
     def send(self, session: SmtpSession, sender: str) -> Generator[Refused | None, None, None]:
         """Send one after the other; yield after each, the server's no if it asks for less mail.
@@ -60,6 +68,12 @@ class Batch:
         for mail in list(self.waiting.values()):
             if not takes_another(session):
                 return
+            if mail.id in self._withdrawn():
+                self._note(mail.id, withdrawals.REASON, counted=False, withdrawn=True)
+                continue
+            if mail.sealed_content is None:
+                self._note(mail.id, _LOST)
+                continue
             try:
                 content = ring.open(mail.sealed_content)
             except SecretUnreadable as error:
@@ -67,6 +81,14 @@ class Batch:
             else:
                 self._fetched.append(mail.id)
                 yield Mail(mail.recipient, content)
+
+    def _withdrawn(self) -> frozenset[int]:
+        """Return which of the mails nobody wants any more, as it was a moment ago at most."""
+        if time.monotonic() - self._asked_at > _WITHDRAWN_SECONDS:
+            self._closed = withdrawals.among(list(self.waiting))
+            db.session.rollback()  # no transaction is open while the network is used
+            self._asked_at = time.monotonic()
+        return self._closed
 
     def _took(self, mail_id: int, answer: str | Refused, encrypted: bool) -> Refused | None:
         if not isinstance(answer, Refused):

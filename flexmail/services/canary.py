@@ -12,18 +12,21 @@ from __future__ import annotations
 import itertools
 import logging
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete as delete_rows
 
 from flexmail.db import db, transaction
 from flexmail.mail.authenticate import forge, survivor
-from flexmail.mail.parse import Parsed, parse
 from flexmail.mail.reference import digest
 from flexmail.models import Canary, EmailSettings
 from flexmail.services import audit, outbox, settings, trust
 from flexmail.services.outbox import Threading
 from flexmail.services.reply_run import MAX_BYTES, Run, delete, stand_firm
 from flexmail.transport.imap import Folder
+
+if TYPE_CHECKING:
+    from flexmail.mail.parse import Parsed
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +115,8 @@ def _queue(row: EmailSettings, run: Run) -> None:
 
 def _find(folder: Folder, message_id: str) -> dict[int, Parsed]:
     """Return every mail in the folder that is this canary, by UID."""
+    from flexmail.mail.parse import parse  # takes a while, and a run awaits a canary but rarely
+
     uids = folder.find_header("Message-ID", message_id)
     mails = folder.fetch(uids, max_bytes=MAX_BYTES) if uids else ()
     read = {mail.uid: parse(mail.raw, partial=mail.partial) for mail in mails}

@@ -41,11 +41,11 @@ _CONTENTS = select(OutboxContent.id, OutboxContent.sealed_content).where(
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A mail that is ours to send now."""
+    """A mail that is ours to send now; without content where the database lost that."""
 
     id: int
     recipient: str
-    sealed_content: bytes = field(repr=False)
+    sealed_content: bytes | None = field(repr=False)
 
 
 def _due(
@@ -85,7 +85,7 @@ def claim(
     ids = [mail_id for mail_id, _ in found]
     contents = {row[0]: row[1] for row in db.session.execute(_CONTENTS, {"ids": ids})}
     db.session.rollback()
-    return [Claimed(mail_id, recipient, contents[mail_id]) for mail_id, recipient in found]
+    return [Claimed(mail_id, recipient, contents.get(mail_id)) for mail_id, recipient in found]
 
 
 def claim_from(

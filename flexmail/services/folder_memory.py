@@ -28,6 +28,7 @@ class Memory:
 
     `threaded` and `tagged` map UIDs to approvals: the first answer a Message-ID of ours, the others
     bear a tag in the subject. Mails below `mark` are held unless they are among them; 0 holds none.
+    `passed_over` is the UID up to which no mail wants anything, and how many there may be up to it.
     """
 
     row_id: int
@@ -38,6 +39,7 @@ class Memory:
     threaded: dict[int, int] = field(default_factory=dict)
     tagged: dict[int, int] = field(default_factory=dict)
     turn: int = 0
+    passed_over: tuple[int, int] = (0, 0)
     unsaved: bool = False
 
     def remember(self, uid: int, approval_id: int, *, threaded: bool) -> None:
@@ -62,6 +64,11 @@ class Memory:
         """Have the other kind of mail go first in the next run, where both wait for one place."""
         if between:
             self.turn, self.unsaved = 1 - self.turn, True
+
+    def pass_over(self, uid: int, position: int) -> None:
+        """Have the next run begin behind mails that want nothing, or at the first again."""
+        if self.passed_over != (uid, position):
+            self.passed_over, self.unsaved = (uid, position), True
 
     def passed(self, uid: int, position: int) -> None:
         """Note that headers were looked at as far as this."""
@@ -109,6 +116,7 @@ class Memory:
             "threaded": [[uid, approval] for uid, approval in self.threaded.items()],
             "tagged": [[uid, approval] for uid, approval in self.tagged.items()],
             "turn": self.turn,
+            "passed_over": self.passed_over,
         }
         if row.held_below_uid is not None:
             row.held_below_uid, row.held = self.mark or None, self.held or None
@@ -136,6 +144,7 @@ def recall(folder: Folder, run: Run) -> Memory:
         threaded=dict(row.promising.get("threaded", [])),
         tagged=dict(row.promising.get("tagged", [])),
         turn=row.promising.get("turn", 0),
+        passed_over=tuple(row.promising.get("passed_over", (0, 0))),
     )
     db.session.rollback()  # no transaction is open while the network is used
     return memory

@@ -5,25 +5,22 @@ Also tells which mails were settled by an earlier run, and which are not flexmai
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
-from time import monotonic
 
 from sqlalchemy import select
 
 from flexmail.db import db
-from flexmail.errors import MailServerError
 from flexmail.models import Approval, Reply
-from flexmail.services import folder_scan
+from flexmail.services import folder_scan, withheld
 from flexmail.services.folder_memory import Memory
 from flexmail.services.reply_run import Run
-from flexmail.transport.imap import Fetched, Folder, Listed
+from flexmail.transport.imap import Folder, Listed
 
 _MAX_WINDOW = 5000
-_NOTHING = hashlib.sha256().hexdigest()
-_BATCH, _BATCH_BYTES = 30, 8 * 1024 * 1024
+"""Mails that want nothing and are passed over in one run, or a few more; the next goes on there."""
+_MORE = 30
+"""Replies to open requests that are listed beyond the count, for some may be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class Window:
 
     `open` want an outcome; `tried` are the UIDs among them whose earlier try did not end: they come
     last, for they may take their time again, but one of them is within reach of every run.
-    `withheld` are UIDs that the server did not hand over then.
+    `withheld` are UIDs among those that the server did not hand over when they were asked for.
     `leftovers` have an outcome and were not deleted yet, with the digests they had. `left_alone`
     will never be taken: the server keeps what we deleted, or another client marked it deleted.
     """
@@ -52,26 +49,36 @@ def look(folder: Folder, run: Run, memory: Memory) -> Window:
     """
     count = limit = run.settings.email_reply_process_count
     below = folder.position_of(memory.mark - 1, memory.held["below"]) if memory.mark else 0
+    skip = max(below, folder.position_of(*memory.passed_over) if memory.passed_over[0] else 0)
     if folder.exists - below > count or memory.scanned_uid < memory.mark - 1:
         folder_scan.scan(folder, run, memory)
-    promising = _promising(memory)
-    first = [*promising, *sorted(memory.answers() - promising.keys())][: count + _BATCH]
+    due, waiting = withheld.known(folder, run)
+    again = due[: max(1, count // 4)]  # what the server may refuse once more is the least of it
+    waiting.update(due[len(again) :])
+    promising = _promising(memory, waiting)
+    others = sorted(memory.answers() - promising.keys() - waiting)
+    first = [*again, *[uid for uid in (*promising, *others) if uid not in again][: count + _MORE]]
     asked = set(first)
     complete = memory.answers() <= asked
     answers: list[Listed] | None = None
     while True:
-        oldest = folder.oldest(limit, skip=below)
+        oldest = folder.oldest(limit, skip=skip)
         answers = _still_there(folder, first, oldest, memory) if answers is None else answers
-        listed = [*answers, *(mail for mail in oldest if mail.uid not in asked)]
+        listed = [*answers, *(m for m in oldest if m.uid not in asked and m.uid not in waiting)]
         window = _sort(listed, _known(folder, run, listed), run, memory, promising)
-        rest = sum(mail.uid not in promising for mail in window.open)
-        others = max(0, folder.exists - below - len(memory.answers()))
-        enough = len(window.open) >= count and rest >= min(_share(count, memory.turn), others)
+        sure = [mail.uid for mail in window.open if mail.uid not in window.withheld]
+        rest = sum(uid not in promising for uid in sure)
+        unlisted = max(0, folder.exists - below - len(memory.answers()))
+        enough = len(sure) >= count and rest >= min(_share(count, memory.turn), unlisted)
         if enough or len(oldest) < limit or limit >= _MAX_WINDOW:
             break
         limit *= 4
+    if not enough:
+        at_end = not oldest or skip + limit >= folder.exists
+        memory.pass_over(*((0, 0) if at_end else (oldest[-1].uid, skip + limit)))
+    withheld.forget(folder, run, set(again) - {mail.uid for mail in window.open})
     memory.forget({uid for uid in window.left_alone if uid >= memory.mark})
-    memory.take_turns(between=count == 1 and 0 < rest < len(window.open))
+    memory.take_turns(between=count == 1 and 0 < rest < len(sure))
     memory.count_held(below, sure=complete)
     return window
 
@@ -92,7 +99,7 @@ def _share(count: int, turn: int) -> int:
     return max(1, count // 4) if count > 1 else turn
 
 
-def _promising(memory: Memory) -> dict[int, int]:
+def _promising(memory: Memory, waiting: set[int]) -> dict[int, int]:
     """Return the places of the mails that answer an open request: threads before tags, by age.
 
     Mails whose request was closed meanwhile are mails like any others.
@@ -104,7 +111,7 @@ def _promising(memory: Memory) -> dict[int, int]:
     kinds = (memory.threaded, memory.tagged)
     uids = [uid for kind in kinds for uid in sorted(kind) if kind[uid] in is_open]
     memory.forget({uid for uid in asked.difference(uids) if uid >= memory.mark})
-    return {uid: place for place, uid in enumerate(uids)}
+    return {uid: place for place, uid in enumerate(uids) if uid not in waiting}
 
 
 def _still_there(
@@ -144,7 +151,8 @@ def _sort(
     wanted = [
         mail for mail in listed if mail.uid not in settled | others and not memory.holds(mail.uid)
     ]
-    again = [mail for mail in wanted if mail.uid in tried]
+    refused = frozenset(uid for uid in tried if any(map(withheld.is_about, known[uid])))
+    again = sorted((m for m in wanted if m.uid in tried), key=lambda m: m.uid in refused)
     fresh = [mail for mail in wanted if mail.uid not in tried]
     count = run.settings.email_reply_process_count
     fresh = arrange(
@@ -154,10 +162,12 @@ def _sort(
         turn=memory.turn,
     )
     at = count - 1
+    if not at and again and again[0].uid in refused:
+        at = len(fresh)  # the only place there is goes to a mail that can be read
     return Window(
         open=[*fresh[:at], *again[:1], *fresh[at:], *again[1:]],
         tried=tried,
-        withheld=frozenset(uid for uid in tried if known[uid][0].sha256 == _NOTHING),
+        withheld=refused,
         leftovers={
             mail.uid: frozenset(row.sha256 for row in known[mail.uid] if row.outcome)
             for mail in listed
@@ -165,35 +175,3 @@ def _sort(
         },
         left_alone=frozenset(kept | others),
     )
-
-
-def batches(
-    mails: Iterator[Fetched], tried: frozenset[int], *, seconds: float
-) -> Iterator[list[Fetched]]:
-    """Group mails for one commit; one that was tried before goes alone, to endanger no other.
-
-    What took `seconds` to read waits for no more: on a slow line all would come to nothing.
-    """
-    batch: list[Fetched] = []
-    began = monotonic()
-    lost: MailServerError | None = None
-    while True:
-        try:
-            mail = next(mails)
-        except StopIteration:
-            break
-        except MailServerError as error:
-            lost = error
-            break
-        if mail.uid in tried:
-            yield [mail]
-            continue
-        batch.append(mail)
-        full = len(batch) >= _BATCH or sum(len(mail.raw) for mail in batch) >= _BATCH_BYTES
-        if full or monotonic() - began > seconds:
-            yield batch
-            batch, began = [], monotonic()
-    if batch:
-        yield batch  # what came before a connection was lost is not lost with it
-    if lost:
-        raise lost

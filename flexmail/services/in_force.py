@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flexmail.mail.address import Mailbox, parse_mailbox
-from flexmail.mail.reply import Words, parse_words
+from flexmail.mail.decision import Words
+from flexmail.mail.word_list import parse_words
 from flexmail.models import EmailSettings
 
 
@@ -14,7 +14,6 @@ class InForce:
     """What flexmail works with, every fall-back applied; without any secret."""
 
     revision: int
-    sender: Mailbox | None
     imap_user: str
     email_reply_folder: str
     approval_reply_address: str
@@ -37,7 +36,6 @@ def in_force(row: EmailSettings) -> InForce:
         imap_password = "SMTP Password"
     return InForce(
         revision=row.revision,
-        sender=parse_mailbox(row.smtp_from_address) if row.smtp_from_address else None,
         imap_user=row.imap_user or row.smtp_user,
         email_reply_folder=row.email_reply_folder or "INBOX",
         approval_reply_address=row.approval_reply_address or row.smtp_from_address,

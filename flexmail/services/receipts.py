@@ -19,6 +19,7 @@ from flexmail.db import db, transaction
 from flexmail.mail.delivery_report import status_code_in
 from flexmail.mail.reference import mask
 from flexmail.models import OutboxMail
+from flexmail.services import withdrawals
 
 GIVE_UP_AFTER = timedelta(days=4)
 _RETRY_MINUTES = (1, 2, 5, 10, 15, 30)
@@ -33,7 +34,8 @@ class Receipt:
     """The end of one try.
 
     `encrypted` is None where the server did not take the mail. A try that does not count
-    (`counted`) was cut short by the server for reasons of its own.
+    (`counted`) was cut short by the server for reasons of its own. What is `withdrawn` was not
+    tried.
     """
 
     mail_id: int
@@ -42,6 +44,7 @@ class Receipt:
     encrypted: bool | None = None
     temporary: bool = False
     counted: bool = True
+    withdrawn: bool = False
 
 
 class Receipts:
@@ -137,7 +140,9 @@ def _store_refused(receipt: Receipt) -> str:
     if mail.bounced_at is not None:
         return mail.state
     mail.answer, mail.status_code = mask(receipt.answer), status_code_in(receipt.answer)
-    if receipt.temporary and mail.created_at + GIVE_UP_AFTER > receipt.at:
+    if receipt.withdrawn or withdrawals.among([mail.id]):
+        mail.state = "cancelled"
+    elif receipt.temporary and mail.created_at + GIVE_UP_AFTER > receipt.at:
         minutes = _RETRY_MINUTES[max(0, min(mail.attempts, len(_RETRY_MINUTES)) - 1)]
         mail.state, mail.retry_at = "queued", receipt.at + timedelta(minutes=minutes)
     else:

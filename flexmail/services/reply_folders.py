@@ -6,6 +6,8 @@ What answers none of its requests stays untouched until an admin, who is shown w
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 from sqlalchemy import select
 
 from flexmail.db import db, transaction
-from flexmail.errors import Conflict
+from flexmail.errors import Conflict, InvalidInput
 from flexmail.models import EmailSettings, ReplyFolder
 from flexmail.services import audit
 from flexmail.services.in_force import in_force
@@ -63,6 +65,30 @@ def held(row: EmailSettings) -> Held | None:
         surveyed=said.get("surveyed", 0),
         mark=f"{folder.uidvalidity}-{folder.held_below_uid}",
     )
+
+
+def _in_sight(row: EmailSettings) -> tuple[str, str] | None:
+    """Return account and folder of which people are shown what is held back, None if of none."""
+    if not row.enable_email_approval:
+        return None
+    return account_name(row), in_force(row).email_reply_folder
+
+
+@contextmanager
+def unseen_stays(confirming: bool, row: EmailSettings) -> Iterator[None]:
+    """Let settings be changed; whoever confirms along with that may not change what is confirmed.
+
+    Raises:
+        InvalidInput: what is in sight afterwards is not what was.
+    """
+    seen = _in_sight(row)
+    yield
+    if confirming and _in_sight(row) != seen:
+        sentence = (
+            "This save turns to another folder or account, and nobody was shown what is held back"
+            " there. Save without this first, look at what is held back, then confirm."
+        )
+        raise InvalidInput({"confirm_deletion": [sentence]})
 
 
 def confirm(row: EmailSettings, *, now: datetime, mark: str | None = None) -> int:

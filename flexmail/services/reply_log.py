@@ -11,8 +11,6 @@ from sqlalchemy.orm import undefer
 
 from flexmail.db import db, transaction
 from flexmail.errors import NotFound
-from flexmail.mail.html import visible_text
-from flexmail.mail.parse import parse
 from flexmail.mail.reference import mask, mask_bytes
 from flexmail.models import Reply
 from flexmail.services import inbox, settings
@@ -106,6 +104,9 @@ def _size(octets: int) -> str:
 
 def _decoded(reply: Reply, raw: bytes) -> str | None:
     """Return the text that stands for the source where a reference could hide, else nothing."""
+    from flexmail.mail.html import visible_text  # these take a while, and lists show no text
+    from flexmail.mail.parse import parse
+
     hides = b"base64" in raw.lower()
     if reply.outcome == "failed":
         return "(The text is not shown: reading this mail failed.)" if hides else None

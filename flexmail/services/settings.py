@@ -12,7 +12,7 @@ from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput
 from flexmail.models import EmailSettings
-from flexmail.services import audit, trust
+from flexmail.services import audit, reply_folders, trust
 from flexmail.services.in_force import in_force as in_force
 from flexmail.transport.imap import ImapAccount
 from flexmail.transport.smtp import SmtpAccount
@@ -56,11 +56,11 @@ def save(values: Values) -> list[str]:
     1. A blank password keeps the stored one, a tick removes it.
     2. A changed server or user drops the stored password of that side.
     3. A changed IMAP server or user while its password is SMTP's asks for one to be typed.
-    4. IMAP takes SMTP's password as long as it had none of its own, and again once SMTP's is
-       typed anew; never because its own was dropped.
+    4. IMAP takes SMTP's password until it has one of its own, and again once SMTP's is typed
+       anew; never because its own was dropped.
 
     Raises:
-        InvalidInput: case 3.
+        InvalidInput: case 3, or `confirm_deletion` of what was not in sight before.
     """
     notices: list[str] = []
     with transaction():
@@ -75,8 +75,9 @@ def save(values: Values) -> list[str]:
             row.imap_inherits_password = False
         elif values["smtp_password"] and not row.sealed_imap_password:
             row.imap_inherits_password = True
-        for name in PLAIN_FIELDS:
-            setattr(row, name, values[name])
+        with reply_folders.unseen_stays(bool(values.get("confirm_deletion")), row):
+            for name in PLAIN_FIELDS:
+                setattr(row, name, values[name])
         audit.record("settings_saved", "settings", proof={"changed": audit.changes(row)})
         row.revision += 1
         notices += trust.settings_saved(row)
@@ -124,15 +125,14 @@ def typed_accounts(row: EmailSettings, values: Values) -> tuple[SmtpAccount, Ima
         for side in ("smtp", "imap")
         if values[f"{side}_host_name"]
     }
-    missing = [side for side in passwords if passwords[side] is None and _user(values, side)]
-    if missing:
+    if missing := [side for side in passwords if passwords[side] is None and _user(values, side)]:
         sentence = "Type the password: none is stored for this server and user."
         raise InvalidInput({f"{side}_password": [sentence] for side in missing})
     smtp = SmtpAccount(_endpoint(values, "smtp"), str(values["smtp_user"]), passwords["smtp"] or "")
     if "imap" not in passwords:
         return smtp, None
-    password = passwords["imap"] or ""
-    return smtp, ImapAccount(_endpoint(values, "imap"), _user(values, "imap"), password)
+    imap = _endpoint(values, "imap")
+    return smtp, ImapAccount(imap, _user(values, "imap"), passwords["imap"] or "")
 
 
 def _endpoint(values: Values, side: str) -> Endpoint:

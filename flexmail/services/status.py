@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from flexmail.crypto import key_ring
 from flexmail.db import db
+from flexmail.mail.reference import mask
 from flexmail.models import Approval, Channel, EmailSettings
 from flexmail.services import (
     bounces,
@@ -23,6 +24,7 @@ from flexmail.services import (
     reply_folders,
     settings,
     trust,
+    withheld,
 )
 from flexmail.services.moments import iso
 from flexmail.services.reply_folders import Held
@@ -72,7 +74,7 @@ def overview(*, now: datetime) -> dict[str, Any]:
         "callbacks": callbacks.counts(),
         "approvals": {"pending": _pending()},
         "installation": {"ours": not (reason := installation.objection()), "reason": reason},
-        "warnings": [*_warnings(row), *([_about(held)] if held else [])],
+        "warnings": [*_warnings(row), *([_about(held)] if held else []), *_withheld(row)],
     }
 
 
@@ -131,6 +133,19 @@ def _about(held: Held) -> str:
         " of its requests. They stay untouched until an admin confirms that they may be deleted."
         + (f" Most are from {senders}." if senders else "")
     )
+
+
+def _withheld(row: EmailSettings) -> list[str]:
+    mails = withheld.in_folder(row)
+    if not mails:
+        return []
+    first = mails[0]
+    return [
+        f"{len(mails)} mail(s) in {first.folder} cannot be read, the first (UID {first.uid}) since"
+        f" {first.first_seen_at:%Y-%m-%d %H:%M} UTC. The mail server lists them and does not hand"
+        f" them over; of that one it says: {mask(first.reason)} They stay there and are asked for"
+        " again at least once an hour: open them in a mail program, or ask who runs the server."
+    ]
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -16,15 +16,15 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from flexmail.db import db, transaction
-from flexmail.errors import OwnershipLost
+from flexmail.errors import OwnershipLost, Refused
 from flexmail.mail.bounded import HEAD_BYTES
 from flexmail.models import Reply
-from flexmail.services import folder_memory, folder_window, tries
-from flexmail.services.concluding import conclude
+from flexmail.services import folder_memory, folder_window, tries, withheld
 from flexmail.services.folder_memory import Memory
+from flexmail.services.folder_window import Window
+from flexmail.services.grouping import batches
 from flexmail.services.reply_run import MAX_BYTES, Run, delete, sha256
 from flexmail.services.tries import MAX_TRIES
-from flexmail.services.understanding import understand_each
 from flexmail.transport.imap import Fetched, Folder
 
 __all__ = ["MAX_TRIES", "take"]
@@ -42,15 +42,18 @@ def take(folder: Folder, run: Run) -> None:
         wanted, max_bytes=MAX_BYTES, first_bytes=HEAD_BYTES, refused=window.withheld
     )
     at_most = run.patience.step_seconds
-    batches = folder_window.batches(fetched, window.tried, seconds=at_most)
-    for number, batch in enumerate(batches):
-        if not run.keep_going() or (number and run.is_late()):
-            break
-        _settle(folder, run, batch, memory)
-    for mail in _delete_leftovers(folder, run, window.leftovers, count):
-        if run.report.looked_at < count and run.keep_going() and not memory.holds(mail.uid):
-            _settle(folder, run, [mail], memory)
-    tries.note_unreadable(folder, run, set(folder.unreadable) - set(window.leftovers))
+    try:
+        for number, batch in enumerate(batches(fetched, window.tried, seconds=at_most)):
+            if not run.keep_going() or (number and run.is_late()):
+                break
+            _settle(folder, run, batch, memory)
+        for mail in _delete_leftovers(folder, run, window.leftovers, count):
+            if run.report.looked_at < count and run.keep_going() and not memory.holds(mail.uid):
+                _settle(folder, run, [mail], memory)
+    except Refused:
+        _note_withheld(folder, run, window)  # so that the next run asks for others first
+        raise
+    _note_withheld(folder, run, window)
     if memory.unsaved:
         with transaction():
             tries.stand_on_trust(run)
@@ -58,6 +61,10 @@ def take(folder: Folder, run: Run) -> None:
     run.report.held = memory.held.get("count", 0)
     out_of_reach = len(window.left_alone) + run.report.kept + run.report.held
     run.report.left = max(0, folder.exists - out_of_reach)
+
+
+def _note_withheld(folder: Folder, run: Run, window: Window) -> None:
+    withheld.note(folder, run, folder.unreadable.keys() - window.leftovers.keys())
 
 
 def _delete_leftovers(
@@ -81,6 +88,10 @@ def _delete_leftovers(
 
 def _settle(folder: Folder, run: Run, batch: list[Fetched], memory: Memory) -> None:
     """Register, understand, commit the outcomes, then delete."""
+    # Half of what a run imports, and most runs find no mail.
+    from flexmail.services.concluding import conclude
+    from flexmail.services.understanding import understand_each
+
     batch = tries.as_first_fetched(batch)
     reply_ids, tried = tries.register(folder, run, batch, memory)
     settled: dict[int, str] = {}

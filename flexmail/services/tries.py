@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from flexmail.db import db, transaction
 from flexmail.errors import OwnershipLost
 from flexmail.models import EmailSettings, Reply
-from flexmail.services import trust
+from flexmail.services import trust, withheld
 from flexmail.services.folder_memory import Memory
 from flexmail.services.reply_run import Run, sha256, stand_firm, text_is_behind
 from flexmail.transport.imap import Fetched, Folder
@@ -66,27 +66,6 @@ def _as_it_was(mail: Fetched, size: int, text_behind: bool) -> Fetched:
     return replace(mail, size=max(mail.size, size), text_behind=mail.text_behind or text_behind)
 
 
-def note_unreadable(folder: Folder, run: Run, uids: set[int]) -> None:
-    """Count the tries of mails that the server lists and will not hand over.
-
-    After the last one they are `failed` and stay in the folder, out of the way: there is no copy
-    of them anywhere else.
-    """
-    if not uids:
-        return
-    with transaction():
-        stand_on_trust(run)
-        rows = _rows_of(folder, run, [Fetched(uid, b"", 0) for uid in sorted(uids)])
-        for uid, row in rows.items():
-            row.tries += 1
-            row.reason = f"The server does not hand over this mail: {folder.unreadable[uid]}"
-            if row.tries >= MAX_TRIES:
-                row.outcome, row.processed_at = "failed", run.now
-                row.kept_by_server = True
-                db.session.flush()
-                run.report.count(row.id, "failed")
-
-
 def give_back(reply_ids: list[int]) -> None:
     """Undo the count where the database or the lease was the trouble, as far as that goes."""
     try:
@@ -115,12 +94,17 @@ def stand_on_trust(run: Run) -> EmailSettings:
 def _rows_of(folder: Folder, run: Run, mails: Sequence[Fetched]) -> dict[int, Reply]:
     """Return the row of each mail by UID, new ones for those that have none."""
     wanted = select(Reply).where(run.rows(folder, [mail.uid for mail in mails]))
-    known = {(row.uid, row.sha256): row for row in db.session.scalars(wanted)}
+    found = list(db.session.scalars(wanted))
+    if handed_over := [row for row in found if withheld.is_about(row)]:
+        for one in handed_over:
+            db.session.delete(one)
+        db.session.flush()
+    known = {(row.uid, row.sha256): row for row in found if row not in handed_over}
     place = run.identity(folder)
     rows: dict[int, Reply] = {}
     for mail in mails:
         digest = sha256(mail)
-        row = known.get((mail.uid, digest))
+        row: Reply | None = known.get((mail.uid, digest))
         if row is None:
             row = Reply(
                 **place,

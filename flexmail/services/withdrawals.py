@@ -1,13 +1,20 @@
-"""Take back the mails that still ask for what is closed; joins the caller's transaction."""
+"""Take back the mails that still ask for what is closed.
+
+What waits is cancelled in the caller's transaction. What a sender has claimed already is left to
+that sender, who asks again as mail after mail is made ready; what was handed over stays sent.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import cast
 
-from sqlalchemy import Table, update
+from sqlalchemy import Table, select, update
 
 from flexmail.db import at_end, db
-from flexmail.models import OutboxMail
+from flexmail.models import Approval, OutboxMail
+
+REASON = "The request was closed before this mail went out."
 
 
 def withdraw(approval_id: int, *, at_once: bool = False) -> None:
@@ -22,6 +29,20 @@ def withdraw(approval_id: int, *, at_once: bool = False) -> None:
         at_end(_cancel, approval_id)
 
 
+def among(mail_ids: Collection[int]) -> frozenset[int]:
+    """Return which of these mails ask for an approval that is closed by now; reads only."""
+    asking = (
+        select(OutboxMail.id)
+        .join(Approval, Approval.id == OutboxMail.approval_id)
+        .where(
+            OutboxMail.id.in_(mail_ids),
+            OutboxMail.kind == "approval_request",
+            Approval.status != "pending",
+        )
+    )
+    return frozenset(db.session.scalars(asking))
+
+
 def _cancel(approval_ids: list[int]) -> None:
     # Past the session, which would write down all that it holds before it did this.
     mails = cast(Table, OutboxMail.__table__)
@@ -32,5 +53,5 @@ def _cancel(approval_ids: list[int]) -> None:
             mails.c.kind == "approval_request",
             mails.c.state == "queued",
         )
-        .values(state="cancelled", answer="The request was closed before this mail went out.")
+        .values(state="cancelled", answer=REASON)
     )

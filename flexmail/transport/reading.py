@@ -141,10 +141,10 @@ class Reader(Lister):
     def _read_singly(
         self, missing: list[int], batch: list[int], refusal: str, max_bytes: int
     ) -> dict[int, Fetched]:
-        if missing and response_code(refusal) in _TROUBLE:
-            raise Refused(f"The server hands over no mail now: {refusal}")
         if missing and len(batch) == 1:
             self.unreadable[batch[0]] = refusal
+            if response_code(refusal) in _TROUBLE:  # the server's, or of this mail alone
+                raise Refused(f"The server hands over no mail now: {refusal}")
             return {}
         singles = (self._read_batch([uid], max_bytes) for uid in missing)
         return {mail.uid: mail for single in singles for mail in single}

@@ -21,6 +21,7 @@ from flexmail.views import (
     errors,
     headers,
     held,
+    navigation,
     outbox,
     replies,
     settings,
@@ -44,6 +45,7 @@ def init_app(app: Flask) -> None:
     access.init_app(app)
     headers.init_app(app)
     display.init_app(app)
+    navigation.init_app(app)
     for page in PAGES:
         app.register_blueprint(page.pages)
     api.init_app(app)

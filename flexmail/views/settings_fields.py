@@ -61,7 +61,8 @@ def stored(row: EmailSettings) -> Markup:
 
 def typed(form: EmailSettingsForm, row: EmailSettings) -> Markup:
     """Return the fields with what was typed, and what is wrong with it."""
-    return _shown(form, _notes(row), _hidden(row))
+    hidden = () if form["confirm_deletion"].errors else _hidden(row)
+    return _shown(form, _notes(row), hidden)
 
 
 @functools.lru_cache(_MAX_REMEMBERED)

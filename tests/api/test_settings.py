@@ -162,7 +162,28 @@ def test_a_server_that_does_not_answer_is_a_failed_step_and_no_error(
 def test_confirming_a_deletion_where_nothing_is_held_says_so_and_stores_nothing(
     program: Program,
 ) -> None:
-    answer = program.put("/settings/email", json=GIVEN | {"confirm_deletion": True}).get_json()
+    program.put("/settings/email", json=GIVEN)
+    answer = program.put("/settings/email", json={"confirm_deletion": True}).get_json()
     assert "nothing to confirm" in " ".join(answer["notices"])
     assert "confirm_deletion" not in answer
     assert program.get("/status").get_json()["reply_processing"]["held"] == 0
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"email_reply_folder": "Archive"},
+        {"imap_user": "another"},
+        {"imap_host_name": "imap2.corp.test", "imap_password": "another"},
+        {"enable_email_approval": False},
+    ],
+)
+def test_what_nobody_was_shown_is_not_confirmed(changed: dict[str, Any], program: Program) -> None:
+    on = {"imap_host_name": "imap.corp.test", "imap_user": "x", "imap_password": "y"}
+    program.put("/settings/email", json=GIVEN | on | {"enable_email_approval": True})
+    before = program.get("/settings/email").get_json()
+    response = program.put("/settings/email", json=changed | {"confirm_deletion": True})
+    assert response.status_code == 422
+    (sentence,) = response.get_json()["errors"]["confirm_deletion"]
+    assert "look at what is held back" in sentence
+    assert program.get("/settings/email").get_json() == before

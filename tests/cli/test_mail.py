@@ -146,6 +146,9 @@ def test_mail_that_was_there_before_is_held_back_until_it_is_confirmed(
     assert flexmail(*PROCESS, "--json").json["held"] == 1
     assert len(embedded.mailbox("ada@example.test")) == 1
 
+    unseen = flexmail("settings", "set", "confirm_deletion=true", "email_reply_folder=Archive")
+    assert unseen.code != 0
+    assert "look at what is held back" in unseen.err
     confirmed = flexmail("settings", "set", "confirm_deletion=true", "--json")
     assert "1 mails that were held back" in " ".join(confirmed.json["notices"])
     assert "confirm_deletion" not in confirmed.json

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,7 +23,7 @@ from flexmail.db import db, transaction
 from flexmail.models import Channel, Lease, OutboxMail, Reply
 from flexmail.services import accounts, approval_requests, settings
 from flexmail.services.approval_requests import NewApproval
-from tests.faults.proxy import Link, Proxy
+from tests.faults.proxy import Proxy
 from tests.servers import PASSWORD, Dovecot, Exim
 from tests.services import stage
 
@@ -59,24 +57,6 @@ class Round:
     @property
     def digests(self) -> set[str]:
         return {digest_of(raw) for raw in self.mails}
-
-
-class Line(Proxy):
-    """A proxy that outlives its server: while that is away, connections are closed at once."""
-
-    def _accept(self) -> None:
-        listener = self._listener
-        with suppress(OSError):
-            while True:
-                flexmail, _ = listener.accept()
-                try:
-                    raw = socket.create_connection(self._server)
-                    server = self._trust.wrap_socket(raw, server_hostname=self._server[0])
-                except OSError:
-                    flexmail.close()
-                    continue
-                self._links.append(link := Link(self, flexmail, server))
-                threading.Thread(target=link.run, daemon=True).start()
 
 
 @dataclass
@@ -195,7 +175,7 @@ def ground(folder: Path, **more: object) -> Iterator[Ground]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         dovecot.authority.issue_cert(Proxy.host).configure_cert(context)
         imap, smtp = (
-            Line(server, dovecot.ca_pem, context, "implicit")
+            Proxy(server, dovecot.ca_pem, context, "implicit")
             for server in ((dovecot.host, dovecot.imaps_port), (exim.host, exim.smtps_port))
         )
         for proxy in (imap, smtp):

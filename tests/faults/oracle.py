@@ -89,9 +89,8 @@ def begin(replies: int = 20) -> InFlight:
 class Scene:
     """A folder with mail in flight behind a proxy, and the runs over it.
 
-    `lost` are mails that somebody else expunged, `withheld` those that no run can read; `kept` may
-    stay in the folder although they are settled; `unreported` means that a run ended without
-    telling what it did.
+    `lost` are mails that somebody else expunged; `kept` may stay in the folder although they are
+    settled; `unreported` means that a run ended without telling what it did.
     """
 
     app: Flask
@@ -102,7 +101,6 @@ class Scene:
     log: io.StringIO
     mails: list[Mail] = field(default_factory=list)
     lost: list[Mail] = field(default_factory=list)
-    withheld: list[Mail] = field(default_factory=list)
     kept: list[Mail] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     unreported: bool = False
@@ -159,6 +157,9 @@ class Scene:
             found = self._fetch(client)
             client.uid_expunge([uid for uid, (_, raw) in found.items() if raw == _OF_OTHERS])
         self.marked = False
+
+    def uid_of(self, mail: Mail) -> int:
+        return next(uid for uid, (_, raw) in self.look().items() if raw == mail.raw)
 
     def save(self, **given: object) -> None:
         settings.save(stage.fill_in(**given))
@@ -241,12 +242,16 @@ class Scene:
             long_ago = datetime.now(UTC) - timedelta(minutes=1)
             db.session.execute(update(Lease).values(expires_at=long_ago))
 
-    def clear(self) -> None:
-        """Lift the faults; then at most two runs must take the backlog, and all must be well."""
+    def clear(self, *, after: timedelta = timedelta()) -> None:
+        """Lift the faults; then at most two runs must take the backlog, and all must be well.
+
+        Args:
+            after: how much time has gone by.
+        """
         self.proxy.lift()
-        report = self.run()
+        report = self.run(after=after)
         if report.error or self._waiting():
-            report = self.run()
+            report = self.run(after=after)
         assert (report.error, self._waiting()) == ("", [])
         self.all_is_well()
 
@@ -281,7 +286,7 @@ class Scene:
         told = select(OutboxMail.approval_id, func.count()).filter_by(kind="reply_confirmation")
         confirmations = _table(told.group_by(OutboxMail.approval_id))
         for mail in self.mails:
-            if mail.approval_id and mail not in self.lost + self.withheld:
+            if mail.approval_id and mail not in self.lost:
                 assert statuses[mail.approval_id] == _VERDICTS[mail.verdict], mail
                 assert confirmations[mail.approval_id] == 1
         job = db.session.get_one(Channel, inbox.CHANNEL)

@@ -182,7 +182,20 @@ class Proxy:
             while True:
                 flexmail, _ = listener.accept()
                 flexmail.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                raw = socket.create_connection(self._server)
-                server = self._trust.wrap_socket(raw, server_hostname=self._server[0])
+                if (server := self._server_side()) is None:
+                    flexmail.close()
+                    continue
                 self._links.append(link := Link(self, flexmail, server))
                 threading.Thread(target=link.run, daemon=True).start()
+
+    def _server_side(self) -> ssl.SSLSocket | None:
+        """Connect to the server; while it is away, flexmail's connection is closed at once."""
+        try:
+            raw = socket.create_connection(self._server)
+        except OSError:
+            return None
+        try:
+            return self._trust.wrap_socket(raw, server_hostname=self._server[0])
+        except OSError:
+            raw.close()
+            return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -26,3 +27,14 @@ def test_without_a_fault_one_run_takes_all(tls: Tls, new_scene: Callable[..., Sc
         "wrong_sender": 1,
         "unknown_reference": 1,
     }
+
+
+def test_the_line_outlives_a_server_that_is_away(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server((scene.dovecot.host, 0)) as closing:
+        nobody = closing.getsockname()
+    with monkeypatch.context() as away:
+        away.setattr(scene.proxy, "_server", nobody)
+        assert [bool(scene.run().error) for _ in range(2)] == [True, True]
+    scene.clear()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
+from flexmail.services import settings, withheld
 from flexmail.services.reply_run import Patience
 from tests.faults.acts import (
     Fault,
@@ -110,10 +112,10 @@ def test_nonsense_between_two_mails(what: str, scene: Scene) -> None:
 
 
 class Withheld:
-    """The server says NO wherever one mail is asked for, and hands over the others."""
+    """The server says NO wherever one of some mails is asked for, and hands over the others."""
 
-    def __init__(self, uid: int) -> None:
-        self.uid, self.refused = uid, False
+    def __init__(self, *uids: int, code: bytes = b"") -> None:
+        self.uids, self.refused, self._no = set(uids), False, b"TAG NO " + code + b"broken\r\n"
         self.asked = Fault("flexmail", ASKED, self._ask, times=0)
         self.done = Fault("server", rb"^[A-Z]{4}\d+ OK Fetch", self._answer, times=0)
 
@@ -124,37 +126,50 @@ class Withheld:
         for part in named[1].split(b","):
             low, _, high = part.partition(b":")
             uids += range(int(low), int(high or low) + 1)
-        if self.uid not in uids:
+        if self.uids.isdisjoint(uids):
             return line
-        others = b",".join(b"%d" % uid for uid in uids if uid != self.uid)
+        others = b",".join(b"%d" % uid for uid in uids if uid not in self.uids)
         if not others:
-            return answer(b"TAG NO broken\r\n")(link, line)
+            return answer(self._no)(link, line)
         self.refused = True
         return line.replace(named[1], others)
 
-    def _answer(self, _link: Link, line: bytes) -> bytes:
-        if not self.refused:
-            return line
-        self.refused = False
-        return line.replace(b" OK ", b" NO ")
+    def _answer(self, link: Link, line: bytes) -> bytes | None:
+        if self.refused:
+            self.refused = False
+            return answer(self._no)(link, line)
+        return line
 
 
 def test_one_uid_that_is_always_refused(scene: Scene) -> None:
-    withheld = scene.mails[4]
-    uid = next(uid for uid, (_, raw) in scene.look().items() if raw == withheld.raw)
+    uid = scene.uid_of(scene.mails[4])
     fault = Withheld(uid)
     scene.proxy.put(fault.asked, fault.done)
 
-    first, second, third = scene.run(), scene.run(), scene.run()
+    runs = [scene.run() for _ in range(5)]
 
-    assert fault.asked.fired >= 3
-    assert (first.error, first.looked_at) == ("", 21)
-    assert (second.error, second.looked_at) == ("", 0)
-    assert (third.error, third.by_outcome) == ("", {"failed": 1})
-    assert "broken" in scene.rows()[-1].reason
-    scene.withheld.append(withheld)
-    scene.kept.append(withheld)
-    scene.clear()
+    assert [(run.error, run.looked_at) for run in runs] == [("", 21), *[("", 0)] * 4]
+    assert sum(b"FETCH %d " % uid in line for line in scene.proxy.said("flexmail")) == 1
+    (waiting,) = withheld.in_folder(settings.load())
+    assert (waiting.uid, waiting.outcome, waiting.tries) == (uid, None, 1)
+    assert "broken" in waiting.reason
+    scene.clear(after=timedelta(minutes=1))
+    assert withheld.in_folder(settings.load()) == []
+
+
+@pytest.mark.parametrize("code", [b"[SERVERBUG] ", b""], ids=["trouble", "no"])
+def test_mails_in_front_that_are_always_refused_hold_back_no_other(
+    code: bytes, scene: Scene
+) -> None:
+    front = 1 if code else 6  # without a code five in a row are the server's trouble
+    fault = Withheld(*(scene.uid_of(mail) for mail in scene.mails[:front]), code=code)
+    scene.proxy.put(fault.asked, fault.done)
+
+    runs = [scene.run() for _ in range(3)]
+
+    assert "hands over no mail" in runs[0].error
+    assert sum(run.looked_at for run in runs) == 22 - front
+    scene.clear(after=timedelta(hours=1))
 
 
 def test_a_mail_that_a_second_client_expunges_meanwhile(scene: Scene) -> None:

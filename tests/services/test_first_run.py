@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 
 from flexmail.db import db, transaction
 from flexmail.demo.mailserver import MailServer
@@ -181,6 +181,22 @@ def test_an_empty_folder_is_flexmails_from_the_first_run_on(
     with transaction():
         db.session.scalars(select(ReplyFolder)).one().uidvalidity += 1
     assert run(after=MINUTE).by_outcome == {"unknown_reference": 1}
+
+
+def test_where_nothing_is_held_the_database_says_null(fresh: Flask, server: MailServer) -> None:
+    def stored() -> tuple[object, object]:
+        db.session.rollback()
+        wanted = text("SELECT held, held_below_uid FROM reply_folders")
+        return tuple(db.session.execute(wanted).one())
+
+    run()
+    assert stored() == (None, None)
+    forget_the_folder()
+    server.deliver(APPROVALS, old(1))
+    run(after=MINUTE)
+    assert None not in stored()
+    confirm()
+    assert stored() == (None, None)
 
 
 def test_a_folder_that_replies_were_taken_from_before_needs_no_confirmation(

@@ -12,6 +12,7 @@ from flask import Flask
 from flexmail import create_app
 from flexmail.db import db, transaction
 from flexmail.errors import NotFound, SecretUnreadable
+from flexmail.mail import parse
 from flexmail.mail.reference import mask
 from flexmail.models import Reply
 from flexmail.services import approvals, explaining, reply_log
@@ -72,7 +73,7 @@ def test_a_mail_that_broke_its_reader_is_not_decoded_to_be_shown(
     decoded = shown(row)
     with transaction():
         db.session.get_one(Reply, row.id).outcome = "failed"
-    monkeypatch.setattr(reply_log, "parse", lambda *_, **__: pytest.fail("It was parsed."))
+    monkeypatch.setattr(parse, "parse", lambda *_, **__: pytest.fail("It was parsed."))
     assert shown(row).startswith(decoded.partition("\n\n")[0])
     assert shown(row).endswith("(The text is not shown: reading this mail failed.)")
 

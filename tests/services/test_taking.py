@@ -636,29 +636,80 @@ def test_a_refused_delete_shows_on_the_status_page(
 class Withholding(Meddled):
     """A server that lists the first mail and never hands it over."""
 
+    asked = 0
+
     def fetch(
         self, mails: Sequence[Any], max_bytes: int = 1 << 20, **_: object
     ) -> Iterator[Fetched]:
         uids = [getattr(mail, "uid", mail) for mail in mails]
         first = min(mail.uid for mail in self._folder.oldest(1))
         if first in uids:
+            type(self).asked += 1
             self._folder.unreadable[first] = "NO [SERVERBUG] cannot read it"
         return self._folder.fetch([uid for uid in uids if uid != first], max_bytes=max_bytes)
 
 
-def test_a_mail_that_the_server_withholds_is_failed_after_three_runs_and_blocks_no_other(
-    ready: Flask, server: MailServer
+def test_a_mail_that_the_server_withholds_waits_for_it_ever_longer_and_blocks_no_other(
+    ready: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    withheld, request = reply(None), ask()
+    monkeypatch.setattr(Withholding, "asked", 0)
+    withheld, request = reply(ask(), "Reject"), ask()
     server.deliver(APPROVALS, withheld)
     server.deliver(APPROVALS, reply(request))
     assert take_from(Withholding).by_outcome == {"approved": 1}
-    assert take_from(Withholding, after=MINUTE).by_outcome == {}
-    assert take_from(Withholding, after=2 * MINUTE).by_outcome == {"failed": 1}
-    assert inbox_of(server) == [withheld]  # there is no other copy of it
-    report = take_from(Withholding, after=3 * MINUTE)
-    assert (report.by_outcome, report.left) == ({}, 0)
-    assert "SERVERBUG" in next(row.reason for row in rows() if row.outcome == "failed")
+    for seconds in range(5, 600, 5):  # as mails arrive one after the other
+        report = take_from(Withholding, after=timedelta(seconds=seconds))
+        assert (report.by_outcome, report.left) == ({}, 1)
+    assert Withholding.asked == 4  # at once and after 1, 3 and 7 minutes
+    (warning,) = status.overview(now=NOW)["warnings"]
+    for told in ("1 mail", "INBOX", "2026-11-02 09:00 UTC", "SERVERBUG"):
+        assert told in warning
+    for day in range(3):
+        take_from(Withholding, after=day * 24 * HOUR)
+    assert inbox_of(server) == [withheld]
+    assert run(after=4 * 24 * HOUR).by_outcome == {"rejected": 1}
+    assert (inbox_of(server), outcomes()) == ([], ["approved", "rejected"])
+    assert status.overview(now=NOW)["warnings"] == []
+
+
+def test_a_withheld_mail_that_somebody_removes_is_told_of_no_more(
+    ready: Flask, server: MailServer
+) -> None:
+    server.deliver(APPROVALS, reply(None))
+    take_from(Withholding)
+    assert status.overview(now=NOW)["warnings"]
+    with open_folder(settings.imap_account(settings.load()), "INBOX") as folder:
+        folder.delete([mail.uid for mail in folder.oldest(1)])
+    run(after=HOUR)
+    assert (status.overview(now=NOW)["warnings"], rows()) == ([], [])
+
+
+def test_the_only_place_of_a_run_goes_to_a_mail_that_can_be_read(
+    ready: Flask, server: MailServer
+) -> None:
+    set_up(email_reply_process_count=1)
+    server.deliver(APPROVALS, reply(None, f"{JUNK} 0"))
+    take_from(Withholding)
+    server.deliver(APPROVALS, reply(None, f"{JUNK} 1"))
+    assert take_from(Withholding, after=HOUR).looked_at == 1
+
+
+def test_a_mail_behind_many_that_stay_for_ever_has_its_turn(
+    ready: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flexmail.services.folder_window._MAX_WINDOW", 6)
+    set_up(email_reply_process_count=2)
+    kept = [reply(None, f"{JUNK} {number}") for number in range(20)]
+    for raw in kept:
+        server.deliver(APPROVALS, raw)
+    for number in range(20):
+        take_from(Keeping, after=number * MINUTE)
+    assert [row.kept_by_server for row in rows()] == [True] * 20
+    for number in range(3):
+        server.deliver(APPROVALS, reply(None, f"{JUNK} new {number}"))
+    for number in range(6):
+        take_from(after=HOUR + number * MINUTE)
+    assert (inbox_of(server), len(rows())) == (kept, 23)
 
 
 def test_a_settled_mail_that_the_server_withholds_gets_no_second_outcome(

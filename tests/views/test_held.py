@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from flexmail.db import db, transaction
 from flexmail.models import ReplyFolder
@@ -84,3 +85,22 @@ def test_the_form_has_a_tick_for_it_only_while_something_is_held(
     assert any("2 mails" in one for one in page.notices("warning"))
     assert not is_held(holding)
     assert not page.page.xpath("//input[@name='confirm_deletion']")
+
+
+def test_the_tick_confirms_no_other_folder_than_the_one_that_was_shown(
+    holding: Flask, ada: Visitor
+) -> None:
+    with holding.app_context(), transaction():
+        shown = db.session.scalars(select(ReplyFolder)).one()
+        there = ReplyFolder(account=shown.account, folder="Archive", uidvalidity=1)
+        there.held_below_uid, there.held = 2, {"count": 1, "below": 1}
+        db.session.add(there)
+    for hidden in (False, True):
+        if hidden:
+            ada.post(PATH, typed(**ON, email_reply_folder="Empty"))
+        ticked = ON | {"email_reply_folder": "Archive", "confirm_deletion": "y"}
+        response = ada.post(PATH, typed(**ticked))
+        assert response.status_code == 422
+        assert "look at what is held back" in response.text
+    ada.post(PATH, typed(**ON | {"email_reply_folder": "Archive"}))
+    assert is_held(holding)

@@ -1,0 +1,94 @@
+"""Mails that the server lists and does not hand over.
+
+That is the server's trouble: as long as nothing of such a mail was read it gets no outcome and
+stays in the folder. It is asked for again at growing distances, and keeps no other waiting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Collection
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, select
+
+from flexmail.db import db, transaction
+from flexmail.models import EmailSettings, Reply
+from flexmail.services import reply_folders
+from flexmail.services.reply_run import Run, stand_firm
+from flexmail.transport.imap import Folder
+
+log = logging.getLogger(__name__)
+
+_NOTHING = hashlib.sha256().hexdigest()
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
+
+
+def is_about(row: Reply) -> bool:
+    """Tell whether a row stands for a mail of which nothing was ever read."""
+    return row.retry_at is not None
+
+
+def known(folder: Folder, run: Run) -> tuple[list[int], set[int]]:
+    """Return the UIDs to be asked for again now, the longest due first, and those that wait."""
+    found = select(Reply.uid, Reply.retry_at).where(
+        _here(run, folder.uidvalidity), Reply.outcome.is_(None), Reply.retry_at.is_not(None)
+    )
+    rows = db.session.execute(found.order_by(Reply.retry_at, Reply.uid)).all()
+    db.session.rollback()  # no transaction is open while the network is used
+    due = [uid for uid, retry_at in rows if retry_at and retry_at <= run.now]
+    return due, {uid for uid, _ in rows}.difference(due)
+
+
+def note(folder: Folder, run: Run, uids: Collection[int]) -> None:
+    """Write down what the server says of each mail, and when to ask for it again; commits."""
+    if not uids:
+        return
+    with transaction():
+        stand_firm(run)
+        wanted = select(Reply).where(run.rows(folder, uids), Reply.retry_at.is_not(None))
+        rows = {row.uid: row for row in db.session.scalars(wanted)}
+        for uid in sorted(uids):
+            row = rows.get(uid)
+            if row is None:
+                place = run.identity(folder)
+                row = Reply(**place, uid=uid, sha256=_NOTHING, tries=0, first_seen_at=run.now)
+                db.session.add(row)
+            row.reason = folder.unreadable[uid]
+            row.retry_at = run.now + min(_FIRST_WAIT * 2 ** min(row.tries, 30), _LONGEST_WAIT)
+            row.tries += 1
+
+
+def forget(folder: Folder, run: Run, uids: Collection[int]) -> None:
+    """Let go of mails that others took away before the server handed them over; commits."""
+    if not uids:
+        return
+    log.warning("replies: %d mails are gone that the server had not handed over", len(uids))
+    with transaction():
+        stand_firm(run)
+        gone = and_(run.rows(folder, uids), Reply.retry_at.is_not(None))
+        db.session.execute(delete(Reply).where(gone))
+
+
+def in_folder(row: EmailSettings) -> list[Reply]:
+    """Return the mails that wait for the server in the folder that the settings name, by age."""
+    folder = reply_folders.of(row) if row.enable_email_approval else None
+    if folder is None:
+        return []
+    wanted = select(Reply).where(
+        Reply.account == folder.account,
+        Reply.folder == folder.folder,
+        Reply.uidvalidity == folder.uidvalidity,
+        Reply.outcome.is_(None),
+        Reply.retry_at.is_not(None),
+    )
+    return list(db.session.scalars(wanted.order_by(Reply.first_seen_at, Reply.uid)))
+
+
+def _here(run: Run, uidvalidity: int) -> ColumnElement[bool]:
+    return and_(
+        Reply.account == run.account,
+        Reply.folder == run.settings.email_reply_folder,
+        Reply.uidvalidity == uidvalidity,
+    )

@@ -1,0 +1,92 @@
+"""How little a command loads: each runs anew, and some run every minute for nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from flask import Flask
+
+from flexmail import cli
+from flexmail.demo.mailserver import MailServer
+from tests.cli.conftest import Flexmail
+from tests.cli.test_mail import junk, use
+
+# Prints, after what the command says, the modules that it loaded.
+_WATCHED = """
+import atexit, sys
+from flexmail.__main__ import main
+atexit.register(lambda: print(*sys.modules, sep="\\n"))
+main()
+"""
+WEB = {"flexmail.views", "flask_login", "flask_smorest", "flask_wtf", "gunicorn", "wtforms"}
+UPGRADE = {"alembic", "flask_migrate"}
+MAIL_READ = {"flexmail.mail.parse", "flexmail.mail.reply", "lxml"}
+A_CHILD = {"flexmail.services.apart", "flexmail.services.child"}
+SELDOM = {"apscheduler", "email_validator", "sqlalchemy.dialects.postgresql"}
+
+
+def loaded_by(*args: str) -> set[str]:
+    ran = subprocess.run(
+        [sys.executable, "-c", _WATCHED, *args],
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return set(ran.stdout.splitlines())
+
+
+@pytest.fixture
+def mailbox(app: Flask, flexmail: Flexmail, embedded: MailServer) -> MailServer:
+    """A reply folder that is empty, and flexmail's own."""
+    use(app, embedded)
+    assert flexmail("replies", "process").out == "Processed 0, 0 left in the folder.\n"
+    return embedded
+
+
+def test_a_run_over_an_empty_folder_loads_nothing_that_reads_mail(mailbox: MailServer) -> None:
+    loaded = loaded_by("replies", "process")
+    assert "Processed 0, 0 left in the folder." in loaded
+    assert loaded & (WEB | UPGRADE | MAIL_READ | A_CHILD | SELDOM) == set()
+
+
+def test_a_run_that_finds_a_mail_loads_what_reads_it(mailbox: MailServer) -> None:
+    mailbox.deliver("ada@example.test", junk(1))
+    loaded = loaded_by("replies", "process")
+    assert "Processed 1, 0 left in the folder." in loaded
+    assert loaded >= A_CHILD | {"flexmail.mail.parse", "flexmail.mail.reply"}
+
+
+@pytest.mark.parametrize("args", [("approvals", "list"), ("outbox", "list"), ("users", "list")])
+def test_a_list_loads_neither_pages_nor_migrations(app: Flask, args: tuple[str, ...]) -> None:
+    assert loaded_by(*args) & (WEB | UPGRADE | {"apscheduler"}) == set()
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_loads_no_web_and_no_database(option: str) -> None:
+    assert loaded_by(option) & {"flask", "sqlalchemy", "cryptography"} == set()
+
+
+def test_the_list_of_commands_says_of_each_what_its_own_help_says_first() -> None:
+    for name, (_place, line) in cli.GROUPS.items():
+        command = cli.all_commands()[name]
+        assert (command.help or "").splitlines()[0] == line
+        assert command.name == name
+
+
+def test_the_list_of_commands_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    extra = click.Command("demo", help="Try it.")
+    assert cli.run(["--help"], lambda: pytest.fail("Nothing was asked for."), [extra]) == 0
+    shown = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in shown] == sorted({*cli.GROUPS, "demo"})
+
+
+def test_a_command_leaves_the_database_in_one_file(tmp_path: Path) -> None:
+    loaded_by("users", "list")
+    assert {path.name for path in (tmp_path / "instance").glob("flexmail.db*")} == {"flexmail.db"}
