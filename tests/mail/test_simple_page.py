@@ -50,6 +50,8 @@ TOKENS = st.sampled_from(
 @example(["<plaintext>", "<p>", "one"])
 @example(["one", "\x01", "Two"])
 @example(["&am", "<a>", "p;", "lt;"])
+@example(["one", "</p>", "Two"])
+@example(["<p>", "one", "<p>", "Two", "</p>", "3", "</p>", "four"])
 def test_no_words_show_that_are_not_found(tokens: list[str]) -> None:
     source = "".join(tokens)
     if (text := simple_text(source)) is not None and "<" not in text:
@@ -67,12 +69,30 @@ def test_no_words_show_that_are_not_found(tokens: list[str]) -> None:
         *('<a style="text-decoration:line-through">one</a>', '<a style="a&amp;b">one</a>'),
         '<p style="color:#000;background:#fff">one</p>',
         f'<p style="margin:0{" " * 400}">one</p>',
+        *("one</p>two", "<p>one<p>two</p>three</p>four", "<p>one</a></p>", "<div>one", "</div>"),
+        *("<a>one<a>two</a></a>", "<h1>one<p>two</p></h1>", "<body>one</body>", "<html>one</html>"),
         "<head><title>one</title></head>",
         '<p style="margin:0" style="display:none">one</p>',
     ],
 )
 def test_a_page_that_may_show_otherwise_is_left_to_the_parser(odd: str) -> None:
     assert simple_text(f"<p>One</p>{odd}") is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('<html><head></head><body style="font-size:0">', "</body></html>"),
+        ("<html><head></head><body>", "</body></html>two"),
+        ("<html><head></head><body>", "</html>"),
+        ("<html><head>x</head><body>", "</body></html>"),
+        ("<html><body>", "</body></html>"),
+    ],
+)
+def test_what_is_around_the_body_is_written_so_or_not_at_all(before: str, after: str) -> None:
+    right = "<!doctype html><html><head></head><body>"
+    assert simple_text(f"{right}one</body>\n</html>\n") == "one"
+    assert simple_text(f"<!doctype html>{before}one{after}") is None
 
 
 @given(st.text(max_size=40), st.text(max_size=40))

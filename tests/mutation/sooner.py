@@ -50,10 +50,40 @@ SIMPLE_PAGE = rows(
     "flexmail/mail/simple_page.py",
     "tests/mail/test_simple_page.py",
     (
-        "a simple page holds no element but a few",
-        "if stands_for is None or",
-        'stands_for = stands_for or ""\n        if',
+        "no element of a simple page ends before its end tag",
+        "if around[-1] not in _MAY_BE_IN.get(name, ()):",
+        "if name not in _MAY_BE_IN:",
         MAY_SHOW_OTHERWISE,
+    ),
+    (
+        "an end tag of a simple page ends what is open",
+        "return len(around) > 1 and around.pop() == name[1:]",
+        "return len(around) > 1 and bool(around.pop())",
+        MAY_SHOW_OTHERWISE,
+    ),
+    (
+        "an end tag of a simple page has a start tag",
+        "return len(around) > 1 and around",
+        "return around",
+        MAY_SHOW_OTHERWISE,
+    ),
+    (
+        "what is open in a simple page ends",
+        "if len(around) > 1 or any",
+        "if any",
+        MAY_SHOW_OTHERWISE,
+    ),
+    (
+        "the body of a simple page hides nothing",
+        "or (head[1] and not _is_harmless(head[1]))",
+        "",
+        "test_what_is_around_the_body_is_written_so_or_not_at_all",
+    ),
+    (
+        "nothing follows the body of a simple page",
+        "or not _TAIL.fullmatch(page, end)",
+        "",
+        "test_what_is_around_the_body_is_written_so_or_not_at_all",
     ),
     (
         "no attribute of a simple page hides anything",
@@ -63,8 +93,8 @@ SIMPLE_PAGE = rows(
     ),
     (
         "all that looks like a tag is one",
-        'if any("<" in text for text in pieces):',
-        "if False:",
+        ' or any("<" in text for text in pieces):',
+        ":",
         MAY_SHOW_OTHERWISE,
     ),
     (
