@@ -43,7 +43,6 @@ GROUPS = {
 """Where each command is, and its line in the list of them."""
 _HELP = "Ask people for a yes or no by mail, and let them answer by mail."
 _GATE = {"approvals", "request"}
-_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 class _Flexmail(click.Group):
@@ -56,6 +55,7 @@ class _Flexmail(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in GROUPS:
+            _collect_garbage_from_now_on()
             return super().get_command(ctx, cmd_name)
         ctx.obj = ctx.obj or _script_info(self._create_app, ctx)
         return _imported(cmd_name)
@@ -81,13 +81,20 @@ def _imported(command: str) -> click.Command:
 def main(create_app: Callable[[], Flask], extra: Sequence[click.Command] = ()) -> None:
     """Run the command that the arguments name, and exit.
 
-    What a command imports is no garbage, and the end of the process frees it: looking through it
-    meanwhile, and again several times at the exit, would take a third of most commands' time.
+    Nothing of what is loaded is garbage: searching it for some while it grows, and several times
+    at the exit, would take a third of most commands' time.
     """
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    gc.disable()
     code = run(sys.argv[1:], create_app, extra)
     gc.freeze()
     sys.exit(code)
+
+
+def _collect_garbage_from_now_on() -> None:
+    """Let what is loaded by now be left out of each search; only `main` has to be told."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def run(
@@ -141,6 +148,7 @@ def _script_info(create_app: Callable[[], Flask], ctx: click.Context) -> ScriptI
     def made() -> Flask:
         app = create_app()
         _act_as_user(app)
+        _collect_garbage_from_now_on()
         ctx.call_on_close(partial(_close_database, app))
         return app
 

@@ -23,6 +23,15 @@ from flexmail.__main__ import main
 atexit.register(lambda: print(*sys.modules, sep="\\n"))
 main()
 """
+# Prints, while a command is at work, whether garbage is collected.
+_COLLECTING = """
+import gc
+import click
+from flexmail import cli, create_app
+from flexmail.cli import console
+console.say_json = tell = lambda _=None: print(gc.isenabled())
+cli.main(lambda: create_app(pages=False), [click.Command("own", callback=tell)])
+"""
 WEB = {"flexmail.views", "flask_login", "flask_smorest", "flask_wtf", "gunicorn", "wtforms"}
 UPGRADE = {"alembic", "flask_migrate"}
 MAIL_READ = {"flexmail.mail.parse", "flexmail.mail.reply", "lxml"}
@@ -31,15 +40,19 @@ SELDOM = {"apscheduler", "email_validator", "sqlalchemy.dialects.postgresql"}
 
 
 def loaded_by(*args: str) -> set[str]:
+    return set(said_by(_WATCHED, *args).splitlines())
+
+
+def said_by(program: str, *args: str) -> str:
     ran = subprocess.run(
-        [sys.executable, "-c", _WATCHED, *args],
+        [sys.executable, "-c", program, *args],
         env=dict(os.environ),
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    return set(ran.stdout.splitlines())
+    return ran.stdout
 
 
 @pytest.fixture
@@ -85,6 +98,11 @@ def test_the_list_of_commands_is_whole(capsys: pytest.CaptureFixture[str]) -> No
     assert cli.run(["--help"], lambda: pytest.fail("Nothing was asked for."), [extra]) == 0
     shown = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in shown] == sorted({*cli.GROUPS, "demo"})
+
+
+@pytest.mark.parametrize("args", [("own",), ("users", "list", "--json")])
+def test_garbage_is_collected_once_a_command_is_at_work(args: tuple[str, ...]) -> None:
+    assert said_by(_COLLECTING, *args) == "True\n"
 
 
 def test_a_command_leaves_the_database_in_one_file(tmp_path: Path) -> None:

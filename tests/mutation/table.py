@@ -11,6 +11,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *receiving.RECEIVING,
     *receiving.BINDINGS,
     *sender.ADDRESS,
+    *sender.ADDR_SPEC,
     *sender.REFERENCE,
     *sender.PARSE,
     *sender.BOUNDED,
