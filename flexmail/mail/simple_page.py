@@ -66,7 +66,7 @@ def _inside_body(page: str) -> str:
 def _fits(name: str, around: list[str]) -> bool:
     """Tell whether a tag may stand here; `around` are the open elements, which it changes."""
     if name.startswith("/"):
-        return len(around) > 1 and around.pop() == name[1:]
+        return around.pop() == name[1:]
     if around[-1] not in _MAY_BE_IN.get(name, ()):
         return False
     if name != "br":

@@ -57,14 +57,8 @@ SIMPLE_PAGE = rows(
     ),
     (
         "an end tag of a simple page ends what is open",
-        "return len(around) > 1 and around.pop() == name[1:]",
-        "return len(around) > 1 and bool(around.pop())",
-        MAY_SHOW_OTHERWISE,
-    ),
-    (
-        "an end tag of a simple page has a start tag",
-        "return len(around) > 1 and around",
-        "return around",
+        "return around.pop() == name[1:]",
+        "return bool(around.pop())",
         MAY_SHOW_OTHERWISE,
     ),
     (
