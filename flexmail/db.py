@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, event
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -34,6 +35,7 @@ class Base(DeclarativeBase):
     )
 
 
+Row = TypeVar("Row", bound=Base)
 db = SQLAlchemy(model_class=Base)
 
 
@@ -109,6 +111,23 @@ def savepoint() -> Iterator[None]:
     except BaseException:
         del left_to_do[before:]
         raise
+
+
+def locked(model: type[Row], key: str, make: Callable[[], Row]) -> Row:
+    """Inside a write transaction: return a row to change it, made where there is none.
+
+    On PostgreSQL another host may make the same one at this very moment.
+    """
+    row = db.session.get(model, key, with_for_update=True)
+    if row is not None:
+        return row
+    try:
+        with savepoint():
+            db.session.add(row := make())
+            db.session.flush()
+    except IntegrityError:
+        return db.session.get_one(model, key, with_for_update=True)
+    return row
 
 
 def at_end(work: Callable[[list[Item]], None], item: Item) -> None:

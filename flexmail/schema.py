@@ -16,7 +16,7 @@ from flexmail.db import db, prepare_sqlite
 from flexmail.errors import ConfigError
 
 MIGRATIONS = str(Path(__file__).with_name("migrations"))
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in `migrations/versions`."""
 
 

@@ -8,17 +8,16 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from flask import Flask, current_app
-from sqlalchemy import Connection, create_engine, insert, inspect, text
+from flask import Flask
+from sqlalchemy import create_engine, inspect, text
 
 from flexmail import create_app
 from flexmail.db import Base, db
-from flexmail.schema import HEAD, MIGRATIONS, add_migrations, upgrade_file
+from flexmail.schema import HEAD, MIGRATIONS, upgrade_file
+from tests.old_databases import fill, make_old
 
 
 def revisions() -> list[str]:
@@ -57,22 +56,6 @@ def test_every_constraint_and_index_of_the_models_is_in_the_database(context: Fl
         assert named <= unique, table.name
 
 
-def make_old(path: Path, revision: str) -> None:
-    """Make a database as an older flexmail left it."""
-    engine = create_engine(f"sqlite:///{path}")
-    config = add_migrations(current_app).get_config(MIGRATIONS)
-    config.attributes["engine"] = engine
-    command.upgrade(config, revision)
-    engine.dispose()
-
-
-def fill(connection: Connection, name: str, **given: object) -> None:
-    """Put a row into a table as it is; what is not given and must be there is a number."""
-    found = inspect(connection).get_columns(name)
-    row = {each["name"]: 1 for each in found if not each["nullable"]} | given
-    connection.execute(insert(sa.table(name, *(sa.column(each) for each in row))), row)
-
-
 def test_an_upgrade_keeps_what_hangs_together(context: Flask, tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     make_old(path, "0002")
@@ -97,6 +80,20 @@ def test_an_upgrade_keeps_what_hangs_together(context: Flask, tmp_path: Path) ->
             (5, 3)
         ]
         assert new.execute("SELECT id, approval_id FROM replies").fetchall() == [(13, 5)]
+
+
+def test_nothing_held_back_is_nothing_after_an_upgrade(context: Flask, tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    make_old(path, "0003")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as old:
+        fill(old, "reply_folders", id=1, held="null")
+        fill(old, "reply_folders", id=2, folder="B", held='{"count": 3}')
+    engine.dispose()
+    upgrade_file(path)
+    with closing(sqlite3.connect(path)) as new:
+        held = new.execute("SELECT id, held FROM reply_folders ORDER BY id").fetchall()
+    assert held == [(1, None), (2, '{"count": 3}')]
 
 
 def test_a_second_start_keeps_data_and_revision(app: Flask) -> None:

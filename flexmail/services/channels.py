@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flexmail.db import db, transaction
+from flexmail.db import locked as locked_row
 from flexmail.errors import FlexmailError, LoginRefused
 from flexmail.mail.reference import mask
 from flexmail.models import Channel
@@ -61,8 +62,4 @@ def is_paused(name: str, *, revision: int, now: datetime) -> bool:
 
 def locked(name: str) -> Channel:
     """Return the row to change it, made where there is none; joins the caller's transaction."""
-    row = db.session.get(Channel, name, with_for_update=True)
-    if row is None:
-        row = Channel(name=name, error="")
-        db.session.add(row)
-    return row
+    return locked_row(Channel, name, lambda: Channel(name=name, error=""))

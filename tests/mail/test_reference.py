@@ -13,7 +13,6 @@ from flexmail.mail.reference import (
     find_message_ids,
     find_references,
     mask,
-    mask_bytes,
     new_message_id,
     new_reference,
 )
@@ -153,16 +152,11 @@ def test_the_number_of_message_ids_is_bounded() -> None:
     assert len(find_message_ids(["".join(f"<{i}@x>" for i in range(1000))])) == MAX_FOUND
 
 
-ANY_CASE = re.compile(
-    r"FM-(?:=?[ \t]{0,8}\r?\n[>| \t]{0,40})?"
-    r"(?:[A-Z2-7](?:=?[ \t]{0,8}\r?\n[>| \t]{0,40})?){25}[A-Z2-7]{1,64}",
-    re.IGNORECASE,
-)
 CARRIED = st.lists(
     st.sampled_from(
         [
             *("FM-", "fm-", "Fm-", "%20", "%2", "-", "1", WORD, WORD.lower(), WORD[:10], WORD[10:]),
-            *(WORD[:24], WORD[24:], "A", "b", "\u0131", "\u0130", "\u017f", "\u212a", "\u00e9"),
+            *(WORD[:24], WORD[24:], "A", "b"),
             *("\n", "\r\n", "=\r\n", "\n> ", " \n>> | ", " ", "A" * 40, "A" * 70),
         ]
     ),
@@ -173,15 +167,9 @@ CARRIED = st.lists(
 @given(CARRIED)
 @example(f"fm-{WORD[:24]}=\n> {WORD[24:]}{'A' * 70}")
 @example(f"FM-\n{WORD}")
-@example("fm-" + "\u0131\u017f\u212a\u0130" * 7)
-def test_what_is_masked_is_what_a_search_in_any_case_finds(text: str) -> None:
-    assert mask(text) == ANY_CASE.sub("FM-…(masked)", text)
-    raw = text.encode()
-    of_bytes = re.compile(ANY_CASE.pattern.encode(), re.IGNORECASE)
-    expected = of_bytes.sub(
-        lambda found: found[0][:3] + re.sub(rb"[A-Za-z2-7]", b"*", found[0][3:]), raw
-    )
-    assert mask_bytes(raw) == expected
+@example(f"FM-{WORD}{'A' * 70}\nA")
+def test_ascii_is_masked_as_it_is_beside_another_character(text: str) -> None:
+    assert mask(f"{text}\u00e9") == f"{mask(text)}\u00e9"
 
 
 @given(st.text("aZ9%2Ff-_=é漢 \n", max_size=4))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import create_engine
 
 from flexmail import create_app
 from flexmail.crypto import key_store
@@ -29,7 +30,8 @@ from flexmail.services import (
     settings,
 )
 from tests.conftest import NOW
-from tests.services.stage import ADA, APPROVALS, BOB, SECRET, ask, connect, reply, set_up
+from tests.old_databases import fill, make_old
+from tests.services.stage import ADA, APPROVALS, BOB, CHARLIE, SECRET, ask, connect, reply, set_up
 from tests.services.test_audit import entries
 
 LATER = NOW + timedelta(hours=1)
@@ -295,23 +297,14 @@ def test_what_is_no_sound_backup_changes_nothing(kind: str, people: Flask, tmp_p
 
 def test_an_older_backup_is_brought_up_to_date(people: Flask, tmp_path: Path) -> None:
     target = tmp_path / "old.db"
-    backup.make(target)
-    with closing(sqlite3.connect(target, isolation_level=None)) as old:
-        for table in ("installation", "reply_folders", "callbacks", "audit", "outbox_contents"):
-            old.execute(f"DROP TABLE {table}")
-        for index in ("ix_approvals_status_id", "ix_outbox_state_id", "ix_outbox_in_clear"):
-            old.execute(f"DROP INDEX {index}")
-        old.execute("ALTER TABLE outbox ADD COLUMN sealed_content BLOB NOT NULL DEFAULT ''")
-        for table, column in (
-            ("api_tokens", "sealed_webhook_secret"),
-            ("replies", "restored_at"),
-            ("channels", "pace"),
-            ("approvals", "callback_url"),
-        ):
-            old.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        old.execute("UPDATE alembic_version SET version_num = '0002'")
+    make_old(target, "0002")
+    engine = create_engine(f"sqlite:///{target}")
+    with engine.begin() as old:
+        fill(old, "users", email=BOB, role="approver", created_at=NOW)
+        fill(old, "users", id=2, email=CHARLIE, role="admin", created_at=NOW)
+    engine.dispose()
     backup.restore(target, now=NOW)
-    assert accounts.get(ADA).active
+    assert [user.email for user in accounts.everyone()] == [BOB, CHARLIE]
     assert installation.objection() == ""
     assert [entry.action for entry in entries()] == ["audit_end_lost", "backup_restored"]
     assert audit_check.verify().fault == ""

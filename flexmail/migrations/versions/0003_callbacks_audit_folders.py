@@ -10,7 +10,6 @@ down_revision = "0002"
 def upgrade() -> None:
     op.add_column("api_tokens", sa.Column("sealed_webhook_secret", sa.LargeBinary()))
     op.add_column("replies", sa.Column("restored_at", sa.DateTime()))
-    op.add_column("replies", sa.Column("retry_at", sa.DateTime()))
     op.add_column("channels", sa.Column("pace", sa.Integer()))
     with op.batch_alter_table("approvals") as approvals:
         approvals.add_column(
