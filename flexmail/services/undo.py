@@ -116,11 +116,12 @@ def reprocess(reply_id: int, *, now: datetime) -> Reply:
         with transaction():
             row = db.session.get_one(Reply, reply_id, with_for_update=True)
             stays = settings.load().revision == in_force.revision
-            _refuse("" if stays and before == (row.outcome, row.processed_at) else _CHANGED)
+            if not stays or before != (row.outcome, row.processed_at):
+                raise Conflict(_CHANGED)
             _refuse(installation.objection(lock=True) or _not_reprocessed(row))
             receive(mail, Entry.of(row), settings=in_force, now=now).fill_in(row)
-            proof = {"was": before[0], "is": row.outcome}
-            audit.record("mail_reprocessed", f"reply {reply_id}", proof=proof)
+            ended = {"was": before[0], "is": row.outcome}
+            audit.record("mail_reprocessed", f"reply {reply_id}", proof=ended)
     except (FlexmailError, SQLAlchemyError, OSError):
         raise
     except Exception as error:
@@ -155,10 +156,8 @@ def _not_reprocessed(reply: Reply) -> str:
 
 
 def _put_back(restored_at: datetime) -> str:
-    return (
-        f"It was put back into the folder at {restored_at:%Y-%m-%d %H:%M} UTC: what comes of it"
-        " there is a mail of its own in the list."
-    )
+    back = f"It was put back into the folder at {restored_at:%Y-%m-%d %H:%M} UTC"
+    return f"{back}: what comes of it there is a mail of its own in the list."
 
 
 def _home() -> tuple[ImapAccount, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutation import grammar, own_words, receiving, sender, server, trust, undoing
+from tests.mutation import grammar, own_words, receiving, sender, server, sooner, trust, undoing
 from tests.mutation.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -15,6 +15,10 @@ MUTANTS: tuple[Mutant, ...] = (
     *sender.REFERENCE,
     *sender.PARSE,
     *sender.BOUNDED,
+    *sender.PART,
+    *sooner.ORDERLY,
+    *sooner.SIMPLE_PAGE,
+    *sooner.SENT,
     *server.AUTHENTICATE,
     *server.GRAMMAR_OF_RESULTS,
     *grammar.DECISION,
