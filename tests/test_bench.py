@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from bench.__main__ import load, names
-from bench.benches import drain
+from bench.benches import drain, events, outbox
 from bench.measuring import Fact, Row, Size, interleave, show
 from tests.fixtures_servers import need
 
@@ -55,3 +55,11 @@ def test_the_drain_runs_at_its_smallest_size() -> None:
     need("dovecot", "dovecot-imapd")
     lines = list(drain.of_storage("mdbox", Size("quick", 1), with_peers=False))
     assert [line.ratio is not None for line in lines if isinstance(line, Row)] == [True, True]
+
+
+def test_telling_and_listing_run_at_their_smallest_size() -> None:
+    told = list(events.measure(Size("quick", 1)))
+    assert any("events/s" in line.ours for line in told if isinstance(line, Row))
+    assert any(line.what == "database" for line in told if isinstance(line, Fact))
+    listed = list(outbox.measure(Size("quick", 1)))
+    assert all(line.ratio for line in listed)

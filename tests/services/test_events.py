@@ -218,7 +218,16 @@ def test_a_loop_does_not_bury_anybody_the_rest_comes_as_one_summary(ready: Flask
     summary = queued()[-1]
     assert summary.kind == "digest"
     assert summary.subject == "2 notifications: Failed: Try 3 and more"
-    assert "Failed: Try 4" in text_of(opened(summary))
+    assert text_of(opened(summary)).splitlines()[:7] == [
+        "What happened since your last summary:",
+        "",
+        "* Mon 02 Nov, 09:00",
+        "  Failed: Try 3",
+        "",
+        "* Mon 02 Nov, 09:00",
+        "  Failed: Try 4",
+    ]
+    assert f"Stop all notifications: {unsubscribing.link(BOB, '*')}" in text_of(opened(summary))
     assert "Failed: Try 4" in text_of(opened(summary), "html")
     assert db.session.scalar(select(func.count(DigestItem.id))) == 0
     assert digests.queue_due(now=NOW + timedelta(hours=2)) == 0

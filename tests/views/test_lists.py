@@ -90,7 +90,7 @@ def test_a_list_of_mail_is_narrowed_by_state_kind_and_recipient(
     page = Shown(ada.get("/outbox?state=queued&kind=event&recipient=bob%40CORP.test").text)
     (row,) = page.page.xpath("//table/tbody/tr")
     assert "Failed: Release 4.2" in Shown.words(row)
-    chosen = page.page.xpath("//form[@role='search']//option[@selected]/@value")
+    chosen = page.page.xpath("//form[@class='search']//option[@selected]/@value")
     assert chosen == ["queued", "event"]
     assert "There is no such mail." in ada.get("/outbox?state=sending&kind=digest").text
     for wrong in ("state=x", "kind=x", "recipient=group%3Aops", "recipient=x"):
