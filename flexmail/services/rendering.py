@@ -1,7 +1,8 @@
 """Render the words of admins in a process of its own: what a template does, it does to that one.
 
 The same kind of child as reads mail (`child`): no database, no keys, no environment, little memory,
-and killed at the first answer that is late or makes no sense.
+and killed at the first answer that is late or makes no sense. Words that cost a child rest for a
+while, so that a program that tells the same again and again waits for them now and then only.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,10 +21,13 @@ from flexmail.services.child import Child
 
 SECONDS = 2.0
 """What one notification may take to compile and render, by the wall clock."""
+REST_SECONDS = 20.0
+"""How long words that took too much are not tried again."""
 _START_SECONDS = 30.0
 
 _lock = threading.Lock()
 _child: Child | None = None
+_resting: dict[Source, tuple[float, str]] = {}
 
 
 def render(
@@ -31,11 +36,15 @@ def render(
     """Return what the templates give, with a deadline.
 
     Raises:
-        TemplateFault: they break off, give nothing, or take too much time or memory.
+        TemplateFault: they break off, give nothing, or take too much time or memory, or did so
+            just now.
         OSError: there can be no process.
     """
     global _child  # noqa: PLW0603 (one a process is the point)
     with _lock:
+        until, fault = _resting.get(source, (0.0, ""))
+        if time.monotonic() < until:
+            raise TemplateFault({"": fault})
         try:
             if _child is None or not _child.can_be_asked:
                 _child = _started()
@@ -54,6 +63,7 @@ def render(
             _stop()
             raise
         _stop()
+        _let_rest(source, fault)
         raise TemplateFault({"": fault})
 
 
@@ -61,6 +71,13 @@ def stop() -> None:
     """End the child, if there is one; the next template starts another."""
     with _lock:
         _stop()
+
+
+def _let_rest(source: Source, fault: str) -> None:
+    now = time.monotonic()
+    for other in [one for one, (until, _) in _resting.items() if until <= now]:
+        del _resting[other]
+    _resting[source] = now + REST_SECONDS, fault
 
 
 def _started() -> Child:

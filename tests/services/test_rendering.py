@@ -40,6 +40,24 @@ def test_what_would_take_all_time_or_memory_is_ended_and_the_next_goes_on(
     assert rendering.render(GOOD, KNOWN).subject == "Failed: Release 4.2"
 
 
+@pytest.mark.parametrize(("rest_seconds", "is_tried_again"), [(60, False), (0, True)])
+def test_words_that_took_too_much_rest_before_they_are_tried_again(
+    monkeypatch: pytest.MonkeyPatch, rest_seconds: int, is_tried_again: bool
+) -> None:
+    monkeypatch.setattr(rendering, "REST_SECONDS", rest_seconds)
+    bomb = Source("a", "{{ 'x' * 10 ** 9 }}", f"rests {rest_seconds} s")
+    assert ends_the_child(bomb)
+    assert ends_the_child(bomb) == is_tried_again
+
+
+def ends_the_child(bomb: Source) -> bool:
+    rendering.render(GOOD, KNOWN)
+    child = rendering._child
+    with pytest.raises(TemplateFault, match="too much memory"):
+        rendering.render(bomb, KNOWN)
+    return rendering._child is not child
+
+
 @pytest.mark.parametrize(
     "piece",
     [

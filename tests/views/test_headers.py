@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Flask
 
 from flexmail import create_app
-from flexmail.views.headers import HEADERS
+from flexmail.views.headers import HEADERS, POLICY
 from tests.conftest import PASSWORD, Cast
 from tests.views.visitor import Visitor
 
@@ -18,6 +20,8 @@ ANSWERS = {
     "/missing": 404,
     "/logout": 405,
     "/approvals?cursor=x": 422,
+    "/templates": 200,
+    "/templates/No": 404,
     "/healthz": 200,
     "/readyz": 503,
     "/api/v1/status": 401,
@@ -42,6 +46,16 @@ def test_the_policy_allows_nothing_unsafe_and_nothing_from_elsewhere() -> None:
     assert "http" not in policy
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
+
+
+def test_the_preview_of_a_mail_adds_a_nonce_for_styles_and_nothing_else(ada: Visitor) -> None:
+    for path in ("/templates/failed", "/templates/own.type?edit=yes"):
+        answer = ada.get(path)
+        policy = answer.headers["Content-Security-Policy"]
+        assert re.sub(r" 'nonce-[\w-]{22}'", "", policy, count=1) == POLICY
+        assert policy != POLICY
+        others = HEADERS | {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
+        assert {name: answer.headers.get(name) for name in others} == others
 
 
 def test_a_failure_of_ours_carries_the_headers_too(app: Flask) -> None:
