@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,19 +19,32 @@ from flexmail.crypto import key_ring, key_store
 from flexmail.db import Base, db, transaction
 from flexmail.demo.mailserver import MailServer
 from flexmail.errors import Conflict, OwnershipLost
-from flexmail.models import Approval, AuditEntry, Callback, Decision, Installation, Reply
+from flexmail.models import (
+    Approval,
+    AuditEntry,
+    Callback,
+    Decision,
+    HourlyCount,
+    Installation,
+    Reply,
+)
 from flexmail.services import (
     accounts,
     approvals,
     audit_check,
     backup,
     channels,
+    event_warnings,
+    events,
     installation,
     keys,
     leases,
+    outbox,
+    outbox_log,
 )
 from flexmail.services.approvals import Verdict
 from flexmail.services.delivery import deliver_due
+from flexmail.services.events import NewEvent
 from flexmail.services.inbox import process_replies
 from tests.conftest import NOW
 from tests.postgresql import PostgreSql, binaries
@@ -210,3 +224,42 @@ def test_a_commit_that_may_be_forgotten_waits_for_no_disk(context: Flask) -> Non
         assert db.session.scalar(said) == "off"
     with transaction():
         assert db.session.scalar(said) == "on"
+
+
+def test_events_of_the_same_people_in_any_order_never_wait_for_each_other(people: Flask) -> None:
+    set_up()
+    crowd = tuple(f"person{number}@corp.test" for number in range(100))
+
+    def tell(recipients: tuple[str, ...]) -> int:
+        return events.send(NewEvent("failed", recipients=recipients), now=NOW).queued
+
+    calls = [partial(tell, order) for order in (crowd, crowd[::-1]) * 4]
+    assert together(people, *calls) == [100] * 8
+    db.session.rollback()
+    counted = db.session.execute(select(HourlyCount.key, HourlyCount.count)).all()
+    assert {tuple(row) for row in counted} == {(f"to:{address}", 8) for address in crowd}
+
+
+def test_a_recipient_gets_no_more_than_the_limit_whoever_tells_at_once(people: Flask) -> None:
+    set_up()
+    people.config["NOTIFICATIONS_PER_RECIPIENT_HOUR"] = 3
+    told = NewEvent("failed", recipients=(BOB,))
+    found = together(people, *[lambda: events.send(told, now=NOW).queued] * 8)
+    assert sorted(found) == [0] * 5 + [1] * 3  # type: ignore[type-var]
+    assert "5 to bob@corp.test" in event_warnings.of(now=NOW)[0]
+
+
+def test_the_outbox_is_found_by_everything_counted_and_cancelled_once(people: Flask) -> None:
+    set_up()
+    events.send(NewEvent("failed", recipients=(BOB, "eve@corp.test")), now=NOW)
+    request = ask()
+    (mail,) = outbox_log.listing(state="queued", kind="event", recipient=BOB).items
+    assert mail.recipient == BOB
+    assert "failed" in outbox_log.shown(mail).text.lower()
+    assert outbox_log.counts()["queued"] == 3
+    mail_id = mail.id
+    found = together(people, *[lambda: outbox.cancel(mail_id).state] * 4)
+    assert found.count("cancelled") == 1
+    assert sum(isinstance(one, Conflict) for one in found) == 3
+    assert approvals.get(request.approval_id).status == "pending"
+    assert outbox_log.skips_of(BOB) == []
