@@ -24,7 +24,7 @@ run: .venv/.use ## serve http://127.0.0.1:8000 with gunicorn, database and keys 
 demo: .venv/.use ## try it: flexmail on http://127.0.0.1:8000 with a mail server of its own
 	exec $(bin)/flexmail demo
 
-test: .venv/.dev ## run the tests (installs Dovecot, Exim and Chromium with apt-get when root)
+test: .venv/.dev ## run the tests (installs Dovecot, Exim, PostgreSQL, Chromium when root)
 	@scripts/debian-packages
 	$(bin)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
 
@@ -72,13 +72,13 @@ clean: ## remove .venv and what tools left behind; instance/ stays
 	@touch $@
 
 .venv/.dev: .venv/.made
-	$(install) --editable '.[demo,dev]'
+	$(install) --editable '.[demo,dev,postgres]'
 	@touch $@ .venv/.use
 
 .venv/.fuzz: .venv/.dev
-	$(install) --editable '.[demo,dev,fuzz]'
+	$(install) --editable '.[demo,dev,postgres,fuzz]'
 	@touch $@
 
 .venv/.bench: .venv/.dev
-	$(install) --editable '.[demo,dev,bench]'
+	$(install) --editable '.[demo,dev,postgres,bench]'
 	@touch $@

@@ -88,7 +88,7 @@ class KeyStore:
         if self.path is None:
             return self._ring
         try:
-            found = self.path.stat()
+            found = os.stat(self.path)  # noqa: PTH116 (asked for each mail: the quick way)
             seen = (found.st_ino, found.st_mtime_ns, found.st_size)
             if seen != self._seen:
                 self._ring, self._seen = KeyRing(",".join(self.read())), seen

@@ -7,6 +7,7 @@ call may happen inside one. Notes that need to survive this process, but no powe
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -35,6 +36,7 @@ class Base(DeclarativeBase):
     )
 
 
+Row = TypeVar("Row", bound=Base)
 db = SQLAlchemy(model_class=Base)
 
 
@@ -96,7 +98,7 @@ def transaction(*, durable: bool = True) -> Iterator[None]:
         session.rollback()
         raise
     finally:
-        session.info["writing"] = False
+        session.info["writing"], session.info["at_end"] = False, []
 
 
 def insert_unless_there(model: type[Base], **values: Any) -> bool:
@@ -104,7 +106,7 @@ def insert_unless_there(model: type[Base], **values: Any) -> bool:
 
     Two that try at the same moment end as one row, on PostgreSQL too, where writers do not queue.
     """
-    dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
+    dialect: Any = importlib.import_module(f"sqlalchemy.dialects.{db.engine.dialect.name}")
     inserting = dialect.insert(model).values(values).on_conflict_do_nothing()
     return bool(db.session.connection().execute(inserting).rowcount)
 
@@ -112,14 +114,30 @@ def insert_unless_there(model: type[Base], **values: Any) -> bool:
 @contextmanager
 def savepoint() -> Iterator[None]:
     """A part of a write transaction that may fail alone: what it did or left to do is undone."""
-    left_to_do = db.session.info["at_end"]
-    before = len(left_to_do)
+    before = list(db.session.info["at_end"])
     try:
         with db.session.begin_nested():
             yield
     except BaseException:
-        del left_to_do[before:]
+        db.session.info["at_end"][:] = before
         raise
+
+
+def locked(model: type[Row], key: str, make: Callable[[], Row]) -> Row:
+    """Inside a write transaction: return a row to change it, made where there is none.
+
+    On PostgreSQL another host may make the same one at this very moment.
+    """
+    row = db.session.get(model, key, with_for_update=True)
+    if row is not None:
+        return row
+    try:
+        with savepoint():
+            db.session.add(row := make())
+            db.session.flush()
+    except IntegrityError:
+        return db.session.get_one(model, key, with_for_update=True)
+    return row
 
 
 def at_end(work: Callable[[list[Item]], None], item: Item) -> None:
@@ -127,6 +145,19 @@ def at_end(work: Callable[[list[Item]], None], item: Item) -> None:
     if not db.session.info.get("writing"):
         raise RuntimeError("There is no write transaction that this could be part of.")
     db.session.info["at_end"].append((work, item))
+
+
+def left_to(work: Callable[[list[Item]], None]) -> list[Item]:
+    """Return the items that `work` will be done with at the end of this write transaction."""
+    return [item for worker, item in db.session.info.get("at_end", ()) if worker is work]
+
+
+def do_now(work: Callable[[list[Item]], None]) -> None:
+    """Do what was left to `work` so far, for whoever looks at its outcome in this transaction."""
+    if items := left_to(work):
+        left = db.session.info["at_end"]
+        left[:] = [(worker, item) for worker, item in left if worker is not work]
+        work(items)
 
 
 def prepare_sqlite(engine: Engine) -> None:

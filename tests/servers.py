@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import trustme
 from imapclient import IMAPClient
@@ -30,6 +30,7 @@ from tests.rogue import Peer, RogueServer, imap_script, smtp_script
 
 __all__ = [
     "PASSWORD",
+    "Child",
     "Dovecot",
     "Exim",
     "Peer",
@@ -58,7 +59,7 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
-class _Child:
+class Child:
     """A server program in a directory of its own, run as `nobody` when the tests run as root.
 
     `stop` ends this child and no other process.
@@ -102,6 +103,12 @@ class _Child:
     ) -> None:
         self.stop()
 
+    def as_owner(self) -> dict[str, Any]:
+        """Return what `subprocess` needs to run something as the owner of the directory."""
+        if not _ROOT:
+            return {}
+        return {"user": self._owner.pw_uid, "group": self._owner.pw_gid, "extra_groups": []}
+
     def _certify(self, authority: trustme.CA, *names: str) -> None:
         certificate = authority.issue_cert(*names)
         chain = b"".join(pem.bytes() for pem in certificate.cert_chain_pems)
@@ -130,9 +137,7 @@ class _Child:
                 env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                user=self._owner.pw_uid if _ROOT else None,
-                group=self._owner.pw_gid if _ROOT else None,
-                extra_groups=[] if _ROOT else None,
+                **self.as_owner(),
             )
         end = time.monotonic() + _START_SECONDS
         while time.monotonic() < end and self._process.poll() is None:
@@ -149,7 +154,7 @@ _FILES = itertools.count(1_000_000_000)
 _LOCATIONS = {"maildir": "maildir:~/Maildir", "mdbox": "mdbox:~/mdbox"}
 
 
-class Dovecot(_Child):
+class Dovecot(Child):
     """IMAP and LMTP; every address is an account of its own with `PASSWORD`.
 
     It listens on 127.0.0.2: a client that came from the server's own address would count as
@@ -234,7 +239,7 @@ _GUARD = """
 """
 
 
-class Exim(_Child):
+class Exim(Child):
     """SMTP submission for `example.test`, delivered into a Dovecot.
 
     The recipient `nobody@` is refused with 550, `later@` with 451. Where it is `guarded` it removes

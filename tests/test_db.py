@@ -11,7 +11,15 @@ from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
-from flexmail.db import db, insert_unless_there, transaction
+from flexmail.db import (
+    at_end,
+    db,
+    do_now,
+    insert_unless_there,
+    left_to,
+    savepoint,
+    transaction,
+)
 from flexmail.models import Lease, Membership, OptOut
 from tests.conftest import NOW
 from tests.services.stage import locked_database
@@ -172,3 +180,29 @@ def test_a_row_whose_key_is_there_is_left_as_it_is(context: Flask) -> None:
         assert insert_unless_there(OptOut, **key, at=NOW)
         assert not insert_unless_there(OptOut, **key, at=NOW + timedelta(hours=1))
     assert [row.at for row in db.session.scalars(select(OptOut))] == [NOW]
+
+
+def test_what_is_left_to_the_end_can_be_done_before_and_is_undone_with_its_part(
+    context: Flask,
+) -> None:
+    done: list[list[int]] = []
+
+    def work(items: list[int]) -> None:
+        done.append(items)
+
+    def fail() -> None:
+        with savepoint():
+            at_end(work, 2)
+            do_now(work)
+            raise LookupError
+
+    with transaction():
+        at_end(work, 1)
+        with pytest.raises(LookupError):
+            fail()
+        assert (left_to(work), done) == ([1], [[1, 2]])  # the part took the first along
+        do_now(work)
+        do_now(work)  # there is nothing left
+        assert (left_to(work), done) == ([], [[1, 2], [1]])
+    assert done == [[1, 2], [1]]
+    assert left_to(work) == []

@@ -167,7 +167,8 @@ def _text(leaf: Part) -> str:
         charset = charset_of_page(raw)
     text = decode_text(raw, charset) if isinstance(raw, bytes) else ""
     text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
-    return _NOT_TEXT.sub("\ufffd", text)
+    is_text = text.isascii() and "\0" not in text
+    return text if is_text else _NOT_TEXT.sub("\ufffd", text)
 
 
 def _whole_lines(text: str) -> str:

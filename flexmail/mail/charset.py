@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import lru_cache
 
 _MAX_NAME = 40
 _MAX_PROLOGUE = 2048
@@ -48,7 +49,7 @@ def decode_text(raw: bytes, charset: str) -> str:
 
     A wrong byte costs its letter; a character torn by the end of the bytes is left out.
     """
-    claimed = _codec(charset)
+    claimed = _codec(charset.strip(" \t\"'").lower()[:_MAX_NAME])
     for codec in (claimed, "utf-8"):
         if not codec or codec in _SAID_OF_ANYTHING:
             continue
@@ -74,9 +75,9 @@ def charset_of_page(raw: bytes) -> str:
     return found[1].decode("ascii", "replace") if found else ""
 
 
-def _codec(charset: str) -> str:
+@lru_cache(maxsize=64)
+def _codec(name: str) -> str:
     """Return Python's name of the codec that reads what a charset's senders send, or nothing."""
-    name = charset.strip(" \t\"'").lower()[:_MAX_NAME]
     short = _PUNCTUATION.sub("", name)
     windows = re.sub(r"^x?(?:windows|cp|ibm)(?=\d)", "cp", short)
     for candidate in (_CODECS.get(short), _CODECS.get(windows), name, windows):

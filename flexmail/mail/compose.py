@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime
+from functools import lru_cache
 from urllib.parse import quote
 
 from flexmail.mail.address import Mailbox, is_safe_header, parse_mailbox
@@ -24,6 +25,8 @@ MARKER_BELOW = "******* Please do not change anything below this line. *******"
 _LINE = 76
 _MAX_PLAIN_WORD = 60
 _MAX_WORD = 900
+_SHORT = _MAX_WORD // 4
+"""No text of so many letters has more bytes than a word may have."""
 _OWN_BOUNDARY = re.compile(rb'boundary="(=_fm_[0-9a-f]{32})"')
 _OWN_PART = re.compile(rb"Content-Type: text/(plain|html)")
 
@@ -126,6 +129,8 @@ def reference_block(reference: str) -> str:
 
 def _folded(name: str, value: str) -> str:
     """Return a header as it is, wrapped at spaces; an address may need UTF-8 (RFC 6532)."""
+    if len(name) + len(value) <= _LINE - 2 and value.isascii():
+        return f"{name}: {value}\r\n"
     lines = [f"{name}:"]
     for word in value.split(" "):
         if len(lines[-1].encode()) + len(word.encode()) < _LINE or lines[-1] == f"{name}:":
@@ -139,11 +144,12 @@ def _safe(name: str, value: str) -> str:
     """Return the value as it stands in a header, or raise ValueError."""
     if not is_safe_header(value):
         raise ValueError(f"{name} must not hold line breaks or control characters.")
-    if any(len(word.encode()) > _MAX_WORD for word in value.split(" ")):
+    if len(value) > _SHORT and any(len(w.encode()) > _MAX_WORD for w in value.split(" ")):
         raise ValueError(f"{name} holds a word that is too long for a line of mail.")
     return value
 
 
+@lru_cache(maxsize=512)
 def _one_address(text: str) -> str:
     return str(parse_mailbox(text))
 

@@ -25,13 +25,13 @@ _ARMOURED_SIGNATURE = re.compile(
     re.MULTILINE,
 )
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
-
 
 def split_lines(text: str) -> list[str]:
     """Split at line ends only, and at no other character; what lies below the cap is left out."""
-    lines = _LINE_END.split(text, maxsplit=MAX_LINES)[:MAX_LINES]
-    return [line.replace("\u00a0", " ").rstrip(" \t") for line in lines]
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.replace("\u00a0", " ").split("\n", MAX_LINES)[:MAX_LINES]
+    return [line.rstrip(" \t") for line in lines]
 
 
 def without_armour(text: str) -> str:

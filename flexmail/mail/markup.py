@@ -47,7 +47,7 @@ _HEADER_STYLE = re.compile(
     r"|padding-top:5px;border-top-color:rgb\(229,229,229\)"
 )
 _FRAME = re.compile(r"(?:^|;)border(?:-style)?:[^;]{0,40}(?:solid|dashed|double)")
-_NAMING = ("id", "class", "name", "data-marker")
+NAMING = ("id", "class", "name", "data-marker")
 
 
 def names(attributes: Mapping[str, str]) -> str:
@@ -55,7 +55,7 @@ def names(attributes: Mapping[str, str]) -> str:
 
     Clients put letters before each other's names ("x_", "ecx", "ydp1a2b"), so look inside.
     """
-    return " ".join(attributes[key] for key in _NAMING if key in attributes).lower()
+    return " ".join(attributes[key] for key in NAMING if key in attributes).lower()
 
 
 def is_set_off(tag: str, attributes: Mapping[str, str], named: str) -> bool:

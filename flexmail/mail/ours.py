@@ -8,15 +8,13 @@ plainly writes it again. Pure, and linear in the reply.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
 from itertools import groupby, islice
 
-from flexmail.mail.compose import MARKER_ABOVE
-from flexmail.mail.html import visible_text
 from flexmail.mail.lines import is_blank, split_lines
-from flexmail.mail.pieces import Pieces, Run, Word, find_words, spaced, words_of
+from flexmail.mail.pieces import Run, Word, find_words, spaced, words_by_line
 from flexmail.mail.quote import is_quoted
+from flexmail.mail.sent import Known, known_of
+from flexmail.mail.sent import Sent as Sent
 from flexmail.mail.torn import torn_lines
 
 # More than any notification has, with what people write above it.
@@ -31,44 +29,6 @@ _MAX_UNMARKED = 200
 _MARKS = " \t*<>|=_([{\"'"
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A notification as it went out; `html` is source, `given` is what the requester wrote."""
-
-    plain: str = field(default="", repr=False)
-    html: str = field(default="", repr=False)
-    given: tuple[str, ...] = field(default=(), repr=False)
-
-
-@dataclass(frozen=True)
-class _Known:
-    """A notification ready to be compared: its words, and the pieces of what it is made of."""
-
-    parts: tuple[tuple[str, ...], ...]
-    by_requester: tuple[tuple[str, ...], ...]
-    in_a_row: tuple[str, ...]
-
-    @cached_property
-    def texts(self) -> tuple[str, ...]:
-        """Return the parts as texts, to look for a few words in."""
-        return tuple(map(spaced, self.parts))
-
-    @cached_property
-    def pieces(self) -> Pieces:
-        """Return the pieces of all parts."""
-        return Pieces(self.parts)
-
-    @cached_property
-    def given(self) -> Pieces:
-        """Return the pieces of the requester's words; title and details follow each other."""
-        return Pieces([*self.by_requester, self.in_a_row])
-
-    @cached_property
-    def frame(self) -> Pieces:
-        """Return what stands around the requester's words; seldom asked for."""
-        return Pieces([_frame(part, self.by_requester) for part in self.parts])
-
-
 def quote_ours(text: str, sent: Sent) -> str:
     """Return the text with "> " before each line that is ours, so that it reads as a quote.
 
@@ -76,7 +36,7 @@ def quote_ours(text: str, sent: Sent) -> str:
     on to its end, the line is parted.
     """
     lines = split_lines(text)
-    known = _known(sent)
+    known = known_of(sent)
     if _stand_apart(lines, known):
         return text
     words = list(islice(find_words(lines), _MAX_WORDS))
@@ -89,45 +49,35 @@ def quote_ours(text: str, sent: Sent) -> str:
     return "\n".join(_marked(line, begin) for line, begin in zip(lines, begins, strict=True))
 
 
-# Both texts of one reply are compared with the same notification.
-@lru_cache(maxsize=1)
-def _known(sent: Sent) -> _Known:
-    """Take a notification apart; the lines that a filled-in answer has too stand alone, for the
-    word above them is the author's.
-    """
-    shown = visible_text(sent.html) if sent.html else ""
-    parts = []
-    for text in (sent.plain, shown):
-        body, marker, below = text.rpartition(MARKER_ABOVE)
-        parts += [words_of(body), words_of(marker + below)]
-    parts = list(dict.fromkeys(filter(None, parts)))
-    given = sorted(filter(None, map(words_of, sent.given)), key=len, reverse=True)
-    return _Known(tuple(parts), tuple(given), words_of("\n".join(sent.given)))
-
-
-def _stand_apart(lines: Sequence[str], known: _Known) -> bool:
+def _stand_apart(lines: Sequence[str], known: Known) -> bool:
     """Tell whether the client has marked all that may be ours, as most do: then nothing is to do.
 
     So it is where no run begins at or above the last line that bears no mark. Every run is then
     within marked lines, and neither they nor lines beside a marked quote are changed.
     """
-    unmarked = [at for at, line in enumerate(lines) if not (is_blank(line) or is_quoted(line))]
-    last = unmarked[-1] if unmarked else -1
+    last = next((at for at in reversed(range(len(lines))) if _is_unmarked(lines[at])), -1)
     words: list[str] = []
     above = 0
-    for word in find_words(lines):
-        above += word.line <= last
-        if above > _MAX_UNMARKED or len(words) >= above + _MIN_RUN:
+    for number, found in enumerate(words_by_line(lines)):
+        words += found
+        above = len(words) if number <= last else above
+        if above > _MAX_UNMARKED or (number > last and len(words) >= above + _MIN_RUN):
             break
-        words.append(word.text)
     if above > _MAX_UNMARKED:
         return False
     whole = min(above, len(words) - _MIN_RUN + 1)
-    begun = (spaced(words[at : at + _MIN_RUN]) for at in range(whole))
+    # Every sixth word: one of them is in each run, so where that is not ours, the run is not.
+    sixth = words[_MIN_RUN - 1 :: _MIN_RUN]
+    ours = [any(f" {word} " in text for text in known.texts) for word in sixth]
+    begun = (spaced(words[at : at + _MIN_RUN]) for at in range(whole) if ours[at // _MIN_RUN])
     return not any(run in text for run in begun for text in known.texts)
 
 
-def _runs(words: Sequence[str], known: _Known) -> list[Run]:
+def _is_unmarked(line: str) -> bool:
+    return line[:1] not in {"", ">"} and not (is_blank(line) or is_quoted(line))
+
+
+def _runs(words: Sequence[str], known: Known) -> list[Run]:
     """Return the pieces of the notification in a reply, as long as they can be, in their order.
 
     The requester's words alone are the author's, who may well repeat them, unless the reply begins
@@ -147,14 +97,6 @@ def _runs(words: Sequence[str], known: _Known) -> list[Run]:
                 continue
         found.append(Run(end - length, end))
     return found
-
-
-def _frame(part: Sequence[str], given: Sequence[Sequence[str]]) -> list[str]:
-    """Return what stands around the requester's words."""
-    text = spaced(part)
-    for words in given:
-        text = text.replace(spaced(words), " \0 ", 1)
-    return text.split()
 
 
 def _begins(lines: Sequence[str], words: Sequence[Word], runs: Sequence[Run]) -> list[int | None]:

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import lru_cache
+from inspect import signature
 
-from flexmail.mail.markup import (
-    BLOCKS,
-    CELLS,
-    DROPPED,
-    QUOTES,
-    SIGNATURES,
-    STRUCK,
-    is_set_off,
-    names,
-    starts_history,
-)
-from flexmail.mail.styles import Declarations, declarations, style_rules
+from flexmail.mail.element import Element, element_of
+from flexmail.mail.markup import BLOCKS
+from flexmail.mail.styles import Declarations, style_rules
 from flexmail.mail.visibility import VISIBLE, Look, look_of
 
 MAX_STYLE_RULES = 2000
@@ -28,19 +21,42 @@ MAX_DEPTH = 1000
 
 _RULE = "-" * 32
 _SIGNATURE = "-- "
-_SPACES = re.compile(r"[ \t\r\n\f]+")
+_BLANKS = " \t\r\n\f"
+_SPACES = re.compile(rf"[{_BLANKS}]+")
 
 
-class _Place(NamedTuple):
-    """Where the walker stands: what the elements around it say about text."""
+# Compared by identity: what is inside the same elements again is the same place again.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """What the elements around some text say about it."""
 
-    tag: str = ""
     look: Look = VISIBLE
+    unseen: bool = False
     dropped: bool = False
     quoted: bool = False
     struck: bool = False
     keeps_lines: bool = False
-    spaced: bool = False
+
+
+def _inside(element: Element, around: _Place, rules: Mapping[str, Declarations]) -> _Place:
+    look = look_of(element.attributes, rules, element.tag, around.look)
+    dropped = around.dropped or element.is_dropped
+    return _Place(
+        look=look,
+        unseen=dropped or look.hidden,
+        dropped=dropped,
+        quoted=around.quoted or element.is_quote,
+        struck=around.struck or element.is_struck or look.struck,
+        keeps_lines=around.keeps_lines if element.keeps_lines is None else element.keeps_lines,
+    )
+
+
+@lru_cache(maxsize=512)
+def _inside_without_rules(element: Element, around: _Place) -> _Place:
+    return _inside(element, around, {})
+
+
+_OUTSIDE = (element_of("", {}), _Place())
 
 
 class Page:
@@ -50,7 +66,7 @@ class Page:
     """
 
     def __init__(self) -> None:
-        self._places = [_Place()]
+        self._open = [_OUTSIDE]
         self._rules: dict[str, Declarations] = {}
         self._sheet: list[str] = []
         self._line: list[str] = []
@@ -62,38 +78,44 @@ class Page:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self._elements += 1
-        self.is_full |= self._elements > MAX_ELEMENTS or len(self._places) > MAX_DEPTH
+        if self._elements > MAX_ELEMENTS or len(self._open) > MAX_DEPTH:
+            self.is_full = True
         if self.is_full:
             return
-        around = self._places[-1]
-        named = names(attributes)
-        if not around.dropped:
-            self._announce(tag, attributes, named)
-        place = self._enter(tag, attributes, named, around)
-        self._places.append(place)
+        element = element_of(tag, attributes)
+        around = self._open[-1][1]
+        if element.is_announced and not around.dropped:
+            self._announce(element)
+        place = around
+        if self._rules or not element.is_neutral:
+            place = self._enter(element, around)
+        self._open.append((element, place))
         if place.struck and not around.struck:
             self._write("~", place)
+
+    # lxml asks each target that it is given; working it out takes as long as a short page.
+    start.__signature__ = signature(start)  # type: ignore[attr-defined]
 
     def end(self, tag: str) -> None:
         if self.is_full:
             return
-        place = self._places.pop() if len(self._places) > 1 else self._places[-1]
+        element, place = self._open.pop() if len(self._open) > 1 else _OUTSIDE
         if tag == "style":
             self._read_sheet()
-        if place.struck and not self._places[-1].struck:
+        if place.struck and not self._open[-1][1].struck:
             self._write("~", place)
         if place.dropped:
             return
-        if tag in BLOCKS:
+        if self._line and tag in BLOCKS:
             self._break()
-        if place.spaced and self._lines and self._lines[-1].strip("> "):
+        if element.is_set_off and self._lines and self._lines[-1].strip("> "):
             self._add("")
 
     def data(self, text: str) -> None:
         if self.is_full:
             return
-        place = self._places[-1]
-        if place.tag == "style":
+        element, place = self._open[-1]
+        if element.tag == "style":
             self._sheet.append(text)
         if place.keeps_lines:
             first, *others = text.split("\n")
@@ -102,7 +124,7 @@ class Page:
                 self._break(always=True)
                 self._write(line, place)
         else:
-            self._write(_SPACES.sub(" ", text), place)
+            self._write(text, place)
 
     def close(self) -> None:
         self._break()
@@ -110,57 +132,48 @@ class Page:
     def text(self) -> str:
         return "\n".join(self._lines)
 
-    def _enter(self, tag: str, attributes: Mapping[str, str], named: str, around: _Place) -> _Place:
-        style = declarations(attributes.get("style", ""))
-        look = look_of(attributes, self._rules, tag, around.look)
-        return _Place(
-            tag=tag,
-            look=look,
-            dropped=around.dropped or tag in DROPPED,
-            quoted=around.quoted or tag == "blockquote" or bool(QUOTES.search(named)),
-            struck=around.struck or tag in STRUCK or look.struck,
-            spaced=is_set_off(tag, attributes, named),
-            keeps_lines=(around.keeps_lines or tag == "pre")
-            if "white-space" not in style
-            else style["white-space"].startswith(("pre", "break-spaces")),
-        )
+    def _enter(self, element: Element, around: _Place) -> _Place:
+        if self._rules:
+            return _inside(element, around, self._rules)
+        if element.is_long:
+            return _inside(element, around, {})
+        return _inside_without_rules(element, around)
 
-    def _announce(self, tag: str, attributes: Mapping[str, str], named: str) -> None:
+    def _announce(self, element: Element) -> None:
         """Write what an element itself stands for, before anything inside it."""
-        if tag in BLOCKS:
+        if self._line and (element.is_block or element.starts_history):
             self._break()
-        if starts_history(attributes, named):
-            self._break()
-            self._history = True
-        if tag == "br":
+        self._history = self._history or element.starts_history
+        if element.tag == "br":
             self._break(always=True)
-        elif tag == "hr":
+        elif element.tag == "hr":
             self._add(_RULE)
-        elif tag in CELLS:
-            self._write(" ", self._places[-1])
-        if SIGNATURES.search(named) or "data-signatureblock" in attributes:
+        elif element.is_cell:
+            self._write(" ", self._open[-1][1])
+        if element.is_signature:
             self._break()
             self._add(_SIGNATURE)
 
     def _write(self, text: str, place: _Place) -> None:
-        if not text or place.dropped or place.look.hidden:
+        if not text or place.unseen:
             return
         quoted = place.quoted or self._history
         if quoted != self._line_quoted:
             self._break()
             self._line_quoted = quoted
-        self._line.append(text.replace("\u00a0", " "))
+        self._line.append(text)
 
     def _break(self, *, always: bool = False) -> None:
-        text = _SPACES.sub(" ", "".join(self._line)).strip(" ")
+        text = "".join(self._line).replace("\u00a0", " ").strip(_BLANKS) if self._line else ""
         self._line.clear()
         if text:
+            text = _SPACES.sub(" ", text)
             self._lines.append(f"> {text}" if self._line_quoted else text)
         elif always:
             self._add("")
 
     def _add(self, text: str) -> None:
-        quoted = self._places[-1].quoted or self._history
+        quoted = self._open[-1][1].quoted or self._history
         self._lines.append(f"> {text}".rstrip() if quoted else text)
 
     def _read_sheet(self) -> None:

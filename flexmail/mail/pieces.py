@@ -11,17 +11,19 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+# It begins with its first characters, whatever their case, for which a search is quick.
 _LINK = re.compile(
-    r"<(?:mailto:|https?://)[^<>]{0,4000}>|(?:mailto:|https?://)[^\s<>()\[\]]*|\[\d{1,3}\]",
-    re.IGNORECASE,
+    r"[<MmHh\[](?:(?<=<)(?i:mailto:|https?://)[^<>]{0,4000}>"
+    r"|(?:(?<=[Mm])(?i:ailto:)|(?<=[Hh])(?i:ttps?://))[^\s<>()\[\]]*"
+    r"|(?<=\[)\d{1,3}\])"
 )
-_NO_LINE_END = re.compile(r"[^\n]")
 # What is left of a link that a client broke.
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _PART = re.compile(r"\S+")
 # Scripts without spaces, which a client breaks anywhere: each character is a word.
 _UNSPACED = "\u2e80-\ud7ff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
 
 # Between two sequences; no word is it.
 _GAP = "\0"
@@ -44,20 +46,42 @@ class Run(NamedTuple):
 
 def find_words(lines: Sequence[str]) -> Iterator[Word]:
     """Yield the words of some lines."""
-    without_links = _LINK.sub(lambda link: _NO_LINE_END.sub(" ", link[0]), "\n".join(lines))
-    for number, line in enumerate(without_links.split("\n")):
-        whole = _PART.sub(_without_escapes, line) if "%" in line else line
-        for word in _WORD.finditer(whole):
+    for number, line in enumerate(_without_links("\n".join(lines)).split("\n")):
+        for word in _WORD.finditer(line):
             yield Word(word[0].lower(), number, word.start())
 
 
-def _without_escapes(part: re.Match[str]) -> str:
-    return " " * len(part[0]) if _ESCAPE.search(part[0]) else part[0]
+def words_by_line(lines: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the words of each line."""
+    return map(_words, _without_links("\n".join(lines)).split("\n"))
 
 
 def words_of(text: str) -> tuple[str, ...]:
     """Return the words of a text."""
-    return tuple(word.text for word in find_words(text.split("\n")))
+    return tuple(_words(_without_links(text)))
+
+
+def _words(text: str) -> list[str]:
+    if text.isascii():
+        return _ASCII_WORD.findall(text.lower())
+    return list(map(str.lower, _WORD.findall(text)))
+
+
+def _without_links(text: str) -> str:
+    """Return a text with spaces where links are, and all else where it was."""
+    text = _LINK.sub(_blanked, text)
+    if "%" not in text:
+        return text
+    lines = text.split("\n")
+    return "\n".join(_PART.sub(_without_escapes, one) if "%" in one else one for one in lines)
+
+
+def _blanked(link: re.Match[str]) -> str:
+    return "\n".join(" " * len(line) for line in link[0].split("\n"))
+
+
+def _without_escapes(part: re.Match[str]) -> str:
+    return " " * len(part[0]) if _ESCAPE.search(part[0]) else part[0]
 
 
 def spaced(words: Sequence[str]) -> str:

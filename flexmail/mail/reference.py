@@ -13,29 +13,47 @@ from base64 import b32encode
 from collections.abc import Iterable
 from itertools import accumulate, chain, islice
 
-ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 LENGTH = 26
 MAX_LENGTH = 64
 MAX_FOUND = 100
 MASKED = "FM-…(masked)"
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff"
+)
+"""Characters that no client shows, as a range of a regular expression."""
 
-_START = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2}))FM-")
+# What stands before it is looked at last: a pattern that begins with letters is found quicker.
+_START = re.compile(r"FM-(?:(?<![A-Za-z0-9]FM-)|(?<=%[0-9A-Fa-f]{2}FM-))")
 _WHOLE = re.compile(rf"[A-Z2-7]{{{LENGTH},{MAX_LENGTH}}}(?![A-Za-z0-9])")
 # What clients put inside a long word: a line break, with quote marks before the rest.
 _BREAK = r"=?[ \t]{0,8}\r?\n[>| \t]{0,40}"
 _WRAPPED = re.compile(
     rf"[A-Z2-7]{{0,{LENGTH}}}(?:{_BREAK}[A-Z2-7]{{1,{LENGTH}}}){{1,2}}(?![A-Za-z0-9])"
 )
+_IN_PLAIN_SIGHT = (
+    rf"FM-(?:{_BREAK})?(?:[A-Z2-7](?:{_BREAK})?){{{LENGTH - 1}}}[A-Z2-7]{{1,{MAX_LENGTH}}}"
+)
+_SECRET_BYTES = re.compile(_IN_PLAIN_SIGHT.encode(), re.IGNORECASE)
+_UNSEEN = f"[{INVISIBLE}]{{0,8}}"
+_GAP = f"(?:{_UNSEEN}(?:{_BREAK}{_UNSEEN})?)"
 _SECRET = re.compile(
-    rf"FM-(?:{_BREAK})?(?:[A-Z2-7](?:{_BREAK})?){{{LENGTH - 1}}}[A-Z2-7]{{1,{MAX_LENGTH}}}",
+    rf"F{_UNSEEN}M{_UNSEEN}-{_GAP}(?:[A-Z2-7]{_GAP}){{{LENGTH - 1}}}"
+    rf"[A-Z2-7](?:{_UNSEEN}[A-Z2-7]){{0,{MAX_LENGTH}}}",
     re.IGNORECASE,
 )
-_SECRET_BYTES = re.compile(_SECRET.pattern.encode(), re.IGNORECASE)
+# The same for ASCII, where nothing is unseen: a search that ignores no case begins quicker.
+_LETTERS = "[A-Za-z2-7]"
+_SECRET_IN_ASCII = re.compile(
+    rf"[Ff][Mm]-(?:{_LETTERS}{{{LENGTH},{LENGTH + MAX_LENGTH}}}"
+    rf"|(?:{_BREAK})?(?:{_LETTERS}(?:{_BREAK})?){{{LENGTH - 1}}}{_LETTERS}{{1,{1 + MAX_LENGTH}}})"
+)
 _LETTER = re.compile(rb"[A-Za-z2-7]")
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,250}>")
 _OWN_MESSAGE_ID = re.compile(rf"<fm-[a-z2-7]{{{LENGTH}}}@[!-;=?-~]{{1,200}}>")
 _SOURCE_LOOKED_AT = 64 << 10
-_PLAIN_KEY = re.compile(rf"\bFM-[A-Z2-7]{{{LENGTH},{MAX_LENGTH}}}\b")
+# What must not stand before it is looked at behind its first letters: those are searched for fast.
+_PLAIN_KEY = re.compile(rf"FM-(?<!\wFM-)[A-Z2-7]{{{LENGTH},{MAX_LENGTH}}}\b")
 
 
 def new_reference() -> str:
@@ -81,7 +99,7 @@ def mask(text: str) -> str:
 
     Our own Message-IDs are secrets of the same form and are masked too.
     """
-    return _SECRET.sub(MASKED, text)
+    return (_SECRET_IN_ASCII if text.isascii() else _SECRET).sub(MASKED, text)
 
 
 def mask_bytes(raw: bytes) -> bytes:

@@ -29,7 +29,7 @@ _NO_AREA = re.compile(r"inset\((?:5\d|[6-9]\d|100)%|circle\(0|rect\((?:0(?:px)?[
 _NO_SCALE = re.compile(r"scale(?:3d|x|y)?\([^)]*?(?<![\d.])0*\.?0+(?![\d.])")
 
 # Attributes of HTML that say how text shows.
-_SAID_BY_HTML = frozenset({"hidden", "color", "text", "bgcolor", "background"})
+SAID_BY_HTML = frozenset({"hidden", "color", "text", "bgcolor", "background"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def look_of(
         for name in _names(attributes, tag):
             by_rules.update(rules.get(name, NOTHING))
         declared = by_rules | dict(declared)
-    if not declared and _SAID_BY_HTML.isdisjoint(attributes):
+    if not declared and SAID_BY_HTML.isdisjoint(attributes):
         return around
     size = declared.get("font-size") or _size_in(declared.get("font", ""))
     colour = declared.get("color") or attributes.get("color") or attributes.get("text", "")

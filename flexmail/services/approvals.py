@@ -16,7 +16,7 @@ from sqlalchemy import select
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput, NotFound
 from flexmail.models import Approval, Decision, User
-from flexmail.services import approvers, audit, callbacks, withdrawals
+from flexmail.services import approvers, audit, callbacks, closing, withdrawals
 from flexmail.services.approval_shape import approval_shape
 from flexmail.services.paging import Page, page_of
 
@@ -117,9 +117,8 @@ def decide(
         return refusal
     if approval.comment_required and verdict == "reject" and not comment.strip():
         return Refusal("unclear", "A comment is required to reject this request.")
-    approval.decisions.append(
-        Decision(user_id=user.id, verdict=verdict, comment=comment, channel=channel, at=now)
-    )
+    said = {"verdict": verdict, "comment": comment, "channel": channel, "at": now}
+    closing.note(approval, Decision(approval_id=approval.id, user_id=user.id, **said))
     _close(approval, STATUS_OF[verdict], now)  # rule `any`: the first decision ends it
     audit.record(
         f"approval_{STATUS_OF[verdict]}",
@@ -192,8 +191,9 @@ def expire_due(*, now: datetime) -> int:
 
 def _close(approval: Approval, status: str, now: datetime) -> None:
     """Make a status final; who was not asked yet is not asked any more, the program is told."""
-    approval.status, approval.decided_at = status, now
+    closing.close(approval, status, now)
     withdrawals.withdraw(approval.id, at_once=bool(approval.callback_url))
     if approval.callback_url:
-        db.session.flush()
+        closing.store()
+        db.session.refresh(approval)
         callbacks.queue(approval, approval_shape(approval), now=now)

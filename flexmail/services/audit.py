@@ -30,6 +30,7 @@ FIRST = "0" * 64
 
 _TABLE = cast(Table, AuditEntry.__table__)
 _INSTALLATION = cast(Table, Installation.__table__)
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _PROCESS_ACTOR = "flexmail_actor"
 
 
@@ -118,8 +119,7 @@ def chained(previous: str, entry: Mapping[str, Any]) -> str:
         entry["at"].astimezone(UTC).isoformat(timespec="microseconds"),
         *(entry[name] for name in ("actor", "channel", "action", "subject", "proof")),
     ]
-    text = json.dumps([previous, *fields], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode([previous, *fields]).encode()).hexdigest()
 
 
 def sealed_end(sealed: bytes | None) -> End | None:

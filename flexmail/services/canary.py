@@ -100,10 +100,11 @@ def _is_due(row: EmailSettings, run: Run) -> bool:
 def _queue(row: EmailSettings, run: Run) -> None:
     message_id = outbox.own_message_id(row.smtp_from_address)
     threading = Threading(message_id=message_id)
-    mail = outbox.queue(KIND, trust.reply_address(row), {}, now=run.now, threading=threading)
     names = itertools.cycle(("Authentication-Results", "authentication-results"))
     values = forge(row.trusted_authserv_id, forged_domain(message_id))
-    outbox.put_above(mail, zip(names, values, strict=False))
+    above = zip(names, values, strict=False)
+    to = trust.reply_address(row)
+    outbox.queue(KIND, to, {}, now=run.now, threading=threading, above=above)
     canary = trust.canary_of(row)
     if canary is None:
         db.session.execute(delete_rows(Canary))  # what held for other settings is not kept

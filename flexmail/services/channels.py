@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flexmail.db import db, transaction
+from flexmail.db import locked as locked_row
 from flexmail.errors import FlexmailError, LoginRefused
 from flexmail.mail.reference import mask
 from flexmail.models import Channel
@@ -17,9 +18,7 @@ _LOGIN_PAUSE = timedelta(minutes=6)
 
 def get(name: str) -> Channel:
     """Return the row, or an empty one that is in no session."""
-    return db.session.get(Channel, name) or Channel(
-        name=name, error="", failures=0, login_refused=False, growing=0
-    )
+    return db.session.get(Channel, name) or _fresh(name)
 
 
 def started(name: str, *, now: datetime) -> None:
@@ -68,8 +67,8 @@ def is_paused(name: str, *, revision: int, now: datetime) -> bool:
 
 def locked(name: str) -> Channel:
     """Return the row to change it, made where there is none; joins the caller's transaction."""
-    row = db.session.get(Channel, name, with_for_update=True)
-    if row is None:
-        row = Channel(name=name, error="", failures=0, login_refused=False, growing=0)
-        db.session.add(row)
-    return row
+    return locked_row(Channel, name, lambda: _fresh(name))
+
+
+def _fresh(name: str) -> Channel:
+    return Channel(name=name, error="", failures=0, login_refused=False, growing=0)

@@ -7,11 +7,13 @@ killed.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +21,7 @@ from flexmail.mail.apart import ANSWER, BROKE_OFF, HEADER, NO_MEMORY, READY
 
 MAX_ANSWER = 4 << 20
 _PIECE = 64 << 10
+_ROOM = 1 << 20
 _KINDS = frozenset({READY, ANSWER, NO_MEMORY, BROKE_OFF})
 
 # The package itself would bring in the web, the database and the keys: of `flexmail` the child
@@ -60,6 +63,8 @@ class Child:
         )
         self._owner = os.getpid()
         self._input, self._output = _open(self._process.stdin), _open(self._process.stdout)
+        for pipe in (self._input, self._output):
+            _widen(pipe)
         self._unsent, self._said = bytearray(), bytearray()
         self.expected = 1
         """How many answers are still to come: the first, unasked, says that it is ready."""
@@ -150,6 +155,12 @@ def _open(pipe: IO[bytes] | None) -> int:
         raise OSError("It has no pipe.")
     os.set_blocking(pipe.fileno(), False)
     return pipe.fileno()
+
+
+def _widen(pipe: int) -> None:
+    """Let neither side wait for the other, where the system gives that much room."""
+    with suppress(OSError, AttributeError):  # no more for this user, or no Linux
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _ROOM)
 
 
 def _size(said: bytearray) -> int | None:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, cast
 
+from sqlalchemy import BindParameter, Table, bindparam, update
 from sqlalchemy.exc import OperationalError
 
-from flexmail.db import savepoint
-from flexmail.errors import ReadingFailed
+from flexmail.db import db, savepoint
+from flexmail.errors import OwnershipLost, ReadingFailed
 from flexmail.models import Reply
-from flexmail.services import bindings
-from flexmail.services.bindings import Bindings
+from flexmail.services import bindings, closing, storing
+from flexmail.services.bindings import Bindings, Entry
 from flexmail.services.receiving import receive
 from flexmail.services.reply_run import Run
 from flexmail.services.tries import MAX_TRIES
@@ -24,43 +27,61 @@ from flexmail.transport.imap import Fetched
 
 log = logging.getLogger(__name__)
 
+_REPLIES = cast(Table, Reply.__table__)
+
 Said = Mapping[int, Understood | Exception]
 """What each mail says or what it did, by UID."""
 
 
-def conclude(batch: list[Fetched], rows: Mapping[int, Reply], said: Said, run: Run) -> None:
-    """Give each row its outcome, or leave it open for another try."""
+def conclude(
+    batch: list[Fetched], entries: Mapping[int, Entry], said: Said, run: Run
+) -> dict[int, str]:
+    """Give each mail its outcome, or leave it open for another try.
+
+    Returns:
+        The outcomes, by UID.
+
+    Raises:
+        OwnershipLost: somebody else gave one of them an outcome.
+    """
+    now = run.clock()
     understood = {uid: mail for uid, mail in said.items() if isinstance(mail, Understood)}
     troubles: dict[int, Exception] = {
         uid: trouble for uid, trouble in said.items() if not isinstance(trouble, Understood)
     }
+    outcomes: dict[int, str] = {}
     try:
         with savepoint():
             bound = bindings.look_up(
                 set().union(*(mail.digests for mail in understood.values())),
-                [rows[uid] for uid in understood],
+                [entries[uid] for uid in understood],
             )
-            for uid, mail in understood.items():
-                _receive(mail, rows[uid], run, bound)
-    except (OperationalError, OSError):
+            outcomes |= _receive(understood, entries, run, now, bound)
+    except (OperationalError, OSError, OwnershipLost):
         raise  # the database or this machine is in trouble, not a mail
     except Exception:
-        troubles |= _conclude_singly(understood, rows, run)
-    for fetched in batch:
-        if fetched.uid in troubles:
-            _try_again(rows[fetched.uid], fetched, troubles[fetched.uid], run)
+        troubles |= _conclude_singly(understood, entries, run, now, outcomes)
+    for mail in batch:
+        if mail.uid in troubles:
+            given_up = _try_again(entries[mail.uid], mail, troubles[mail.uid], now)
+            outcomes |= {mail.uid: given_up} if given_up else {}
+    return outcomes
 
 
 def _conclude_singly(
-    understood: Mapping[int, Understood], rows: Mapping[int, Reply], run: Run
+    understood: Mapping[int, Understood],
+    entries: Mapping[int, Entry],
+    run: Run,
+    now: datetime,
+    outcomes: dict[int, str],
 ) -> dict[int, Exception]:
-    """Conclude mail by mail; return what went wrong, by UID."""
+    """Conclude mail by mail, and add the outcomes; return what went wrong, by UID."""
     troubles: dict[int, Exception] = {}
     for uid, mail in understood.items():
         try:
             with savepoint():
-                _receive(mail, rows[uid], run, None)
-        except (OperationalError, OSError):
+                outcomes |= _receive({uid: mail}, entries, run, now, None)
+        except (OperationalError, OSError, OwnershipLost):
             raise  # the database or this machine is in trouble, not this mail
         except Exception as error:
             log.exception("A mail could not be processed: UID %d", uid)
@@ -68,16 +89,51 @@ def _conclude_singly(
     return troubles
 
 
-def _receive(mail: Understood, row: Reply, run: Run, bound: Bindings | None) -> None:
-    receive(mail, row, settings=run.settings, now=run.clock(), bound=bound)
+def _receive(
+    understood: Mapping[int, Understood],
+    entries: Mapping[int, Entry],
+    run: Run,
+    now: datetime,
+    bound: Bindings | None,
+) -> dict[int, str]:
+    """Judge these mails and write down all that comes of it; return the outcomes, by UID."""
+    received = {
+        uid: receive(mail, entries[uid], settings=run.settings, now=now, bound=bound)
+        for uid, mail in understood.items()
+    }
+    _write([{"entry": entries[uid].id, **received[uid].columns} for uid in received])
+    closing.store()
+    storing.store()
+    return {uid: each.outcome.kind for uid, each in received.items()}
 
 
-def _try_again(row: Reply, mail: Fetched, trouble: Exception, run: Run) -> None:
-    """Note what went wrong; after the last try the mail is given up, its copy kept."""
+def _try_again(entry: Entry, mail: Fetched, trouble: Exception, now: datetime) -> str:
+    """Note what went wrong; after the last try the mail is given up, its copy kept.
+
+    Returns:
+        The outcome of a mail that is given up, "" where another try follows.
+    """
     what = str(trouble) if isinstance(trouble, ReadingFailed) else type(trouble).__name__
-    row.reason = f"Try {row.tries} to process this mail broke off: {what.rstrip('.')}."
-    if row.tries >= MAX_TRIES:
+    reason = f"Try {entry.tries} to process this mail broke off: {what.rstrip('.')}."
+    columns: dict[str, object] = {"entry": entry.id, "reason": reason}
+    outcome = ""
+    if entry.tries >= MAX_TRIES:
         # What lies behind the copy is told by the outcome alone: see `text_is_behind`.
-        row.outcome = "too_large" if mail.text_behind else "failed"
-        row.processed_at = run.now
-        row.raw_partial, row.sealed_raw = mail.partial, sealed_copy(mail.raw)
+        outcome = "too_large" if mail.text_behind else "failed"
+        columns |= {"outcome": outcome, "processed_at": now}
+        columns |= {"raw_partial": mail.partial, "sealed_raw": sealed_copy(mail.raw)}
+    _write([columns])
+    return outcome
+
+
+def _write(rows: list[dict[str, Any]]) -> None:
+    """Fill in rows that have no outcome yet, all with the same columns."""
+    if not rows:
+        return
+    columns: dict[str, BindParameter[Any]] = {
+        name: bindparam(name) for name in rows[0] if name != "entry"
+    }
+    still_open = _REPLIES.c.id == bindparam("entry"), _REPLIES.c.outcome.is_(None)
+    fill_in = update(_REPLIES).where(*still_open).values(columns)
+    if db.session.connection().execute(fill_in, rows).rowcount != len(rows):
+        raise OwnershipLost("Somebody else gave a mail of this batch its outcome.")

@@ -14,22 +14,23 @@ from datetime import datetime
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
-from flexmail.crypto import key_ring
 from flexmail.db import db, savepoint, transaction
 from flexmail.errors import Conflict, ReadingFailed
 from flexmail.mail.parse import Parsed, parse
 from flexmail.mail.reference import mask
 from flexmail.mail.reply import Reading
-from flexmail.models import OutboxMail, Reply
-from flexmail.services import answers, reply_log, rules, settings, trust
+from flexmail.models import Reply
+from flexmail.services import answers, reply_log, rules, settings, storing, trust
 from flexmail.services.answers import Outcome
 from flexmail.services.apart import Apart
+from flexmail.services.bindings import Entry
 from flexmail.services.evidence import Facts, Found, Leads, leads_of, same_bytes
 from flexmail.services.explanation import Answer, Bound, Explanation, Rule
 from flexmail.services.in_force import InForce
 from flexmail.services.inbox import raw_of
 from flexmail.services.receiving import receive
 from flexmail.services.reply_run import MAX_BYTES, identity_of, text_is_behind
+from flexmail.services.storing import Queued
 from flexmail.services.tries import MAX_TRIES
 from flexmail.services.understood import Understood, understand
 
@@ -166,8 +167,9 @@ def _receive(facts: Facts, row: Reply) -> tuple[Outcome, Answer | None]:
     """Let the reply job judge the mail; return its outcome and what it queued."""
     try:
         with savepoint():
-            outcome = receive(facts.mail, row, settings=facts.settings, now=facts.now)
-            queued = [made for made in db.session.new if isinstance(made, OutboxMail)]
+            entry = Entry.of(row)
+            outcome = receive(facts.mail, entry, settings=facts.settings, now=facts.now).outcome
+            queued = storing.left_to_store()
             return outcome, _answer(queued[0]) if queued else None
     except (OperationalError, OSError):
         raise  # the database or this machine is in trouble, not this mail
@@ -184,8 +186,8 @@ def _shown(found: dict[str, Found]) -> tuple[Rule, ...]:
     return tuple(Rule(name, ok, mask(finding)) for name, (ok, finding) in found.items())
 
 
-def _answer(mail: OutboxMail) -> Answer:
-    text = parse(key_ring().open(mail.sealed_content)).plain or ""
+def _answer(mail: Queued) -> Answer:
+    text = parse(mail.raw).plain or ""
     return Answer(mail.kind, mail.recipient, mask(mail.subject), mask(text))
 
 

@@ -21,7 +21,7 @@ from flask import current_app
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from flexmail.db import db, transaction
+from flexmail.db import db, locked, transaction
 from flexmail.errors import OwnershipLost
 from flexmail.models import Lease
 
@@ -36,10 +36,7 @@ def acquire(name: str, owner: str, *, now: datetime, seconds: float) -> int | No
         number, which is on disk before anybody goes by it; renewing keeps it.
     """
     with transaction():
-        lease = db.session.scalar(select(Lease).where(Lease.name == name).with_for_update())
-        if lease is None:
-            lease = Lease(name=name, owner="", expires_at=now, fence=0)
-            db.session.add(lease)
+        lease = locked(Lease, name, lambda: Lease(name=name, owner="", expires_at=now, fence=0))
         if lease.owner != owner:
             # One that ends later than it could have been given was made by a clock that is ahead.
             if lease.owner and now < lease.expires_at <= now + timedelta(seconds=2 * seconds):
@@ -55,7 +52,7 @@ def renew(name: str, owner: str, *, now: datetime, seconds: float) -> int | None
     A power cut may undo it: the lease then ends sooner, and its owner with the machine.
     """
     with transaction(durable=False):
-        lease = db.session.scalar(select(Lease).where(Lease.name == name).with_for_update())
+        lease = _locked(name)
         if lease is None or lease.owner != owner:
             return None
         lease.expires_at = now + timedelta(seconds=seconds)
@@ -68,7 +65,7 @@ def check(name: str, fence: int, *, now: datetime) -> None:
     Raises:
         OwnershipLost: it is not; the caller's transaction has to roll back.
     """
-    lease = db.session.scalar(select(Lease).where(Lease.name == name).with_for_update())
+    lease = _locked(name)
     if lease is None or lease.fence != fence or lease.expires_at <= now:
         raise OwnershipLost(f"The lease {name!r} has gone to another process.")
 
@@ -163,3 +160,7 @@ class Holder:
 
     def _acquired(self, now: datetime) -> int | None:
         return acquire(self.name, self._owner, now=now, seconds=self._seconds)
+
+
+def _locked(name: str) -> Lease | None:
+    return db.session.scalar(select(Lease).where(Lease.name == name).with_for_update())

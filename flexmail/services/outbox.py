@@ -10,20 +10,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from flask import current_app, render_template
+from flask import current_app
 from sqlalchemy import func, select
 
 from flexmail.config import time_zone
-from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, NotFound
-from flexmail.mail.address import parse_mailbox
+from flexmail.mail.address import Mailbox, parse_mailbox
 from flexmail.mail.compose import OutgoingContent, compose, header_lines
-from flexmail.mail.reference import digest, mask, new_message_id
+from flexmail.mail.reference import mask, new_message_id
 from flexmail.models import OutboxMail
-from flexmail.services import audit, settings
+from flexmail.services import audit, settings, storing
+from flexmail.services.storing import Queued
 
 MAX_SUBJECT = 400
 AFTER_CANCEL = defaultdict(
@@ -56,13 +57,17 @@ def queue(
     threading: Threading | None = None,
     approval_id: int | None = None,
     unsubscribe: str = "",
-) -> OutboxMail:
+    above: Iterable[tuple[str, str]] = (),
+) -> None:
     """Render `templates/email/<kind>/` and add the mail to the caller's transaction.
+
+    All mails of a transaction are stored together, at its end.
 
     Args:
         to: one addr-spec.
         context: what the templates see; `site` (base URL, "" when unknown) and `zone` are added.
         unsubscribe: where such mail is stopped by a POST, if anywhere.
+        above: headers to stand above those of the mail, as servers on its way put them there.
 
     Raises:
         Conflict: there is no SMTP From Address yet.
@@ -73,7 +78,7 @@ def queue(
     message_id = threading.message_id or own_message_id(sent_from)
     content = render(kind, context)
     raw = compose(
-        sender=parse_mailbox(sent_from),
+        sender=sender_of(sent_from),
         recipient=to,
         content=content,
         message_id=message_id,
@@ -83,39 +88,25 @@ def queue(
         kind=kind,
         unsubscribe=unsubscribe,
     )
-    mail = _row(kind, to, content.subject, message_id, raw, now)
-    mail.approval_id = approval_id
-    db.session.add(mail)
-    return mail
-
-
-def _row(
-    kind: str, to: str, subject: str, message_id: str, raw: bytes, now: datetime
-) -> OutboxMail:
-    return OutboxMail(
-        kind=kind,
-        recipient=to,
-        subject=mask(subject)[:MAX_SUBJECT],
-        message_id_digest=digest(message_id),
-        sealed_content=key_ring().seal(raw),
-        retry_at=now,
-        created_at=now,
-    )
-
-
-def put_above(mail: OutboxMail, headers: Iterable[tuple[str, str]]) -> None:
-    """Put headers above those of a mail that was just queued, as servers on its way do."""
-    raw = header_lines(headers) + key_ring().open(mail.sealed_content)
-    mail.sealed_content = key_ring().seal(raw)
+    subject = mask(content.subject)[:MAX_SUBJECT]
+    raw = header_lines(above) + raw
+    storing.leave(Queued(kind, to, subject, raw, message_id, now, approval_id=approval_id))
 
 
 def own_message_id(from_address: str) -> str:
     """Return a fresh Message-ID in the domain that our mail comes from."""
-    return new_message_id(parse_mailbox(from_address).addr_spec.rpartition("@")[2])
+    return new_message_id(sender_of(from_address).addr_spec.rpartition("@")[2])
+
+
+@lru_cache(maxsize=8)
+def sender_of(from_address: str) -> Mailbox:
+    """Return an address that mail comes from, as it was typed, as a mailbox."""
+    return parse_mailbox(from_address)
 
 
 def queued_since(kind: str, to: str, since: datetime) -> int:
-    """Count the mails of a kind to one address since a moment."""
+    """Count the mails of a kind to one address since a moment, those of this transaction too."""
+    storing.store()
     found = select(func.count(OutboxMail.id)).where(
         OutboxMail.kind == kind, OutboxMail.recipient == to, OutboxMail.created_at >= since
     )
@@ -191,7 +182,13 @@ def render(kind: str, context: Mapping[str, Any]) -> OutgoingContent:
         **context,
     }
     subject, text, html = (
-        render_template(f"email/{kind}/{name}", **known)
+        _rendered(f"email/{kind}/{name}", known)
         for name in ("subject.txt", "body.txt", "body.html")
     )
     return OutgoingContent(subject=subject.strip(), text=text.strip() + "\n", html=html)
+
+
+def _rendered(name: str, known: dict[str, Any]) -> str:
+    """Render a template of a mail, which sees what it is given and nothing of a page."""
+    template = current_app.jinja_env.get_template(name)
+    return "".join(template.root_render_func(template.new_context(known, shared=True)))

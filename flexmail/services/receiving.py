@@ -6,6 +6,7 @@ reference, who wrote, what it says.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from flexmail.models import ApprovalReference, Reply
 from flexmail.services import answers, approvals, bindings, bounces
 from flexmail.services.answers import Outcome
 from flexmail.services.approvals import Verdict
-from flexmail.services.bindings import Bindings
+from flexmail.services.bindings import Bindings, Entry
 from flexmail.services.in_force import InForce
 from flexmail.services.understood import Understood, copy_of
 
@@ -24,18 +25,31 @@ Shown = dict[str, Any]
 _DECIDED = {"approve": "approved", "reject": "rejected"}
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of a mail, and what its row says of it, by column."""
+
+    outcome: Outcome
+    columns: Shown = field(repr=False)
+
+    def fill_in(self, row: Reply) -> None:
+        """Put it into the row."""
+        for name, value in self.columns.items():
+            setattr(row, name, value)
+
+
 def receive(
     mail: Understood,
-    row: Reply,
+    row: Entry,
     *,
     settings: InForce,
     now: datetime,
     bound: Bindings | None = None,
-) -> Outcome:
-    """Judge a mail, decide if it decides, queue the answer, fill in the row.
+) -> Received:
+    """Judge a mail, decide if it decides, queue the answer, say what its row is filled in with.
 
-    Runs inside the caller's write transaction, begun before anything was read; the caller commits
-    and only then deletes the mail.
+    Runs inside the caller's write transaction, begun before anything was read; the caller fills in
+    the row, commits and only then deletes the mail.
 
     Args:
         bound: what was looked up in that transaction for several mails at once.
@@ -44,18 +58,23 @@ def receive(
     outcome = _judge(mail, row, bound, settings, now)
     bound.seen.add(row.sha256)
     approval = outcome.reference.approval if outcome.reference else None
-    row.outcome, row.reason, row.processed_at = outcome.kind, outcome.reason, now
-    row.sender = _one_line(" | ".join(mail.parsed.from_values))
-    row.subject = _one_line(mail.parsed.subject)
-    row.message_id = _one_line(mail.parsed.message_id)
-    row.approval_id = approval.id if approval else outcome.approval_id
-    row.raw_partial, row.sealed_raw = mail.partial, copy_of(mail)
+    columns = {
+        "outcome": outcome.kind,
+        "reason": outcome.reason,
+        "processed_at": now,
+        "sender": _one_line(" | ".join(mail.parsed.from_values)),
+        "subject": _one_line(mail.parsed.subject),
+        "message_id": _one_line(mail.parsed.message_id),
+        "approval_id": approval.id if approval else outcome.approval_id,
+        "raw_partial": mail.partial,
+        "sealed_raw": copy_of(mail),
+    }
     answers.queue(outcome, to_message_id=mail.parsed.message_id, now=now)
-    return outcome
+    return Received(outcome, columns)
 
 
 def _judge(
-    mail: Understood, row: Reply, bound: Bindings, settings: InForce, now: datetime
+    mail: Understood, row: Entry, bound: Bindings, settings: InForce, now: datetime
 ) -> Outcome:
     parsed = mail.parsed
     if parsed.own_mark:
@@ -82,7 +101,7 @@ def _judge(
 
 
 def _judge_bound(
-    mail: Understood, row: Reply, reference: ApprovalReference, settings: InForce, now: datetime
+    mail: Understood, row: Entry, reference: ApprovalReference, settings: InForce, now: datetime
 ) -> Outcome:
     """Judge a mail whose reference is ours: who wrote it, may they, what does it say."""
     approval, user = reference.approval, reference.user
@@ -148,5 +167,6 @@ def _reference_of(mail: Understood, bound: Bindings) -> ApprovalReference | None
 
 def _one_line(text: str) -> str:
     """Return foreign text as one printable line that shows no open reference."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return mask(" ".join(printable.split()))[:400]
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return mask(" ".join(text.split()))[:400]

@@ -57,17 +57,16 @@ def shown_text(reply: Reply) -> str:
     """Return the mail as text for people, "" when no copy is kept; references are masked.
 
     This is the source as it came, unless a reference could hide from the mask in it: then it is the
-    header block and the decoded text. What broke its reader is not decoded again.
+    header block and the decoded text. What cannot be masked is left out, and the text says so. What
+    broke its reader is not decoded again.
 
     Raises:
         SecretUnreadable: no key opens the copy.
     """
     raw = inbox.raw_of(reply)
-    decoded = _decoded(reply, raw)
-    if decoded is None:
-        return mask(raw.decode("utf-8", "replace").replace("\r\n", "\n"))
-    header = _header_of(raw).decode("utf-8", "replace").replace("\r\n", "\n")
-    return mask(f"{header}\n\n{decoded}")
+    header, rest, decoded = _opened(reply, raw)
+    text = header + (rest if decoded is None else b"\n\n" + decoded.encode("utf-8", "replace"))
+    return mask(text.decode("utf-8", "replace").replace("\r\n", "\n"))
 
 
 def saved_copy(reply: Reply) -> bytes:
@@ -80,12 +79,12 @@ def saved_copy(reply: Reply) -> bytes:
         SecretUnreadable: no key opens the copy.
     """
     raw = inbox.raw_of(reply)
-    decoded = _decoded(reply, raw)
+    header, rest, decoded = _opened(reply, raw)
     if decoded is None:
-        return mask_bytes(raw)
-    header = _CODING.sub(rb"X-Original-\g<0>", mask_bytes(_header_of(raw)))
-    body = quopri.encodestring(mask_bytes(decoded.encode("utf-8", "replace")))
-    return b"\r\n".join([header, *_TEXT, b"", body.replace(b"\n", b"\r\n")])
+        return mask_bytes(header + rest)
+    header = _CODING.sub(rb"X-Original-\g<0>", mask_bytes(header))
+    text = quopri.encodestring(decoded.encode("utf-8", "replace"))
+    return b"\r\n".join([header, *_TEXT, b"", text.replace(b"\n", b"\r\n")])
 
 
 def missing(reply: Reply) -> str:
@@ -102,25 +101,26 @@ def _size(octets: int) -> str:
     return f"{octets / (1 << 20):.1f}".removesuffix(".0") + " MB"
 
 
-def _decoded(reply: Reply, raw: bytes) -> str | None:
-    """Return the text that stands for the source where a reference could hide, else nothing."""
+def _opened(reply: Reply, raw: bytes) -> tuple[bytes, bytes, str | None]:
+    """Return the header block and what follows it in the source, none of them masked yet, and the
+    text that stands for the latter where a reference could hide, else nothing.
+    """
     from flexmail.mail.html import visible_text  # these take a while, and lists show no text
+    from flexmail.mail.masking import LEFT_OUT, hides, open_header
     from flexmail.mail.parse import parse
 
-    hides = b"base64" in raw.lower()
+    header, rest = open_header(raw)
+    encoded = b"base64" in raw.lower() or hides(mask_bytes(rest))
     if reply.outcome == "failed":
-        return "(The text is not shown: reading this mail failed.)" if hides else None
+        unread = "(The text is not shown: reading this mail failed.)"
+        return header, rest, unread if encoded else None
     parsed = parse(mask_bytes(raw), partial=reply.raw_partial)
     page = visible_text(parsed.html) if parsed.html else ""
     said = (parsed.plain or "", page, parsed.more_text, *map(visible_text, parsed.beside))
-    if not hides and all(mask(text) == text for text in said):
-        return None
-    return parsed.plain or page
-
-
-def _header_of(raw: bytes) -> bytes:
-    head, _, _ = raw.partition(b"\r\n\r\n")
-    return head.removesuffix(b"\r\n")
+    if not encoded and all(mask(text) == text for text in said):
+        return header, rest, None
+    text = mask(parsed.plain or page)
+    return header, rest, LEFT_OUT if hides(text) else text
 
 
 def remove_old_copies(*, now: datetime) -> int:

@@ -159,4 +159,9 @@ def text_is_behind(row: Reply) -> bool:
     """Tell whether a mail may have text that its kept copy lacks, so that nobody decides on the
     rest: it was found to have, or ended before anybody looked.
     """
-    return row.raw_partial and row.outcome in _ENDED_BEFORE_ITS_TEXT
+    return ends_before_its_text(row.raw_partial, row.outcome)
+
+
+def ends_before_its_text(partial: bool, outcome: str | None) -> bool:
+    """Tell the same by the two columns that say so."""
+    return partial and outcome in _ENDED_BEFORE_ITS_TEXT

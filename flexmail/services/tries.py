@@ -5,46 +5,40 @@ ends every process which reads it is given up after the last of them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import cast
 
-from sqlalchemy import select, update
+from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from flexmail.db import db, transaction
 from flexmail.errors import OwnershipLost
 from flexmail.models import EmailSettings, Reply
-from flexmail.services import trust, withheld
+from flexmail.services import trust
+from flexmail.services.bindings import Entry
 from flexmail.services.folder_memory import Memory
-from flexmail.services.reply_run import Run, sha256, stand_firm, text_is_behind
+from flexmail.services.reply_run import Run, ends_before_its_text, sha256, stand_firm
 from flexmail.transport.imap import Fetched, Folder
 
 log = logging.getLogger(__name__)
 
 MAX_TRIES = 3
+_REPLIES = cast(Table, Reply.__table__)
 
 
-def register(
-    folder: Folder, run: Run, batch: list[Fetched], memory: Memory
-) -> tuple[dict[int, int], dict[int, int]]:
+def register(folder: Folder, run: Run, batch: list[Fetched], memory: Memory) -> dict[int, Entry]:
     """Count a try of each mail and commit, before anything looks inside.
 
     What the run found out about the folder is written in the same commit.
 
     Returns:
-        The reply ids and the tries, by UID.
+        The entry of each mail, by UID.
     """
     with transaction(durable=False):  # it has to survive what a mail does to us, no power cut
         stand_on_trust(run)
-        rows = _rows_of(folder, run, batch)
-        for row in rows.values():
-            row.tries += 1
         memory.save()
-        db.session.flush()
-        return (
-            {uid: row.id for uid, row in rows.items()},
-            {uid: row.tries for uid, row in rows.items()},
-        )
+        return _counted(folder, run, batch)
 
 
 def as_first_fetched(batch: list[Fetched]) -> list[Fetched]:
@@ -52,12 +46,15 @@ def as_first_fetched(batch: list[Fetched]) -> list[Fetched]:
 
     What the fetch had cut off then is missing still, and they are judged by that.
     """
-    torn = select(Reply).where(
+    torn = select(Reply.sha256, Reply.size_bytes, Reply.raw_partial, Reply.outcome).where(
         Reply.sha256.in_([sha256(mail) for mail in batch]),
         Reply.restored_at.is_not(None),
         Reply.raw_partial,
     )
-    known = {row.sha256: (row.size_bytes, text_is_behind(row)) for row in db.session.scalars(torn)}
+    known = {
+        digest: (size, ends_before_its_text(partial, outcome))
+        for digest, size, partial, outcome in db.session.execute(torn)
+    }
     db.session.rollback()
     return [_as_it_was(mail, *known.get(sha256(mail), (0, False))) for mail in batch]
 
@@ -66,14 +63,20 @@ def _as_it_was(mail: Fetched, size: int, text_behind: bool) -> Fetched:
     return replace(mail, size=max(mail.size, size), text_behind=mail.text_behind or text_behind)
 
 
-def give_back(reply_ids: list[int]) -> None:
+def give_back(reply_ids: Collection[int]) -> None:
     """Undo the count where the database or the lease was the trouble, as far as that goes."""
     try:
         with transaction():
-            counted = update(Reply).where(Reply.id.in_(reply_ids), Reply.tries > 0)
-            db.session.execute(counted.values(tries=Reply.tries - 1))
+            uncount(reply_ids)
     except SQLAlchemyError as error:
         log.warning("replies: tries could not be given back: %s", error)
+
+
+def uncount(reply_ids: Collection[int]) -> None:
+    """Take one try of each back; joins the caller's transaction."""
+    if reply_ids:
+        counted = update(_REPLIES).where(_REPLIES.c.id.in_(reply_ids), _REPLIES.c.tries > 0)
+        db.session.connection().execute(counted.values(tries=_REPLIES.c.tries - 1))
 
 
 def stand_on_trust(run: Run) -> EmailSettings:
@@ -91,31 +94,40 @@ def stand_on_trust(run: Run) -> EmailSettings:
     return row
 
 
-def _rows_of(folder: Folder, run: Run, mails: Sequence[Fetched]) -> dict[int, Reply]:
-    """Return the row of each mail by UID, new ones for those that have none."""
-    wanted = select(Reply).where(run.rows(folder, [mail.uid for mail in mails]))
-    found = list(db.session.scalars(wanted))
-    if handed_over := [row for row in found if withheld.is_about(row)]:
-        for one in handed_over:
-            db.session.delete(one)
-        db.session.flush()
-    known = {(row.uid, row.sha256): row for row in found if row not in handed_over}
-    place = run.identity(folder)
-    rows: dict[int, Reply] = {}
-    for mail in mails:
-        digest = sha256(mail)
-        row: Reply | None = known.get((mail.uid, digest))
-        if row is None:
-            row = Reply(
-                **place,
-                uid=mail.uid,
-                sha256=digest,
-                size_bytes=mail.size,
-                tries=0,
-                first_seen_at=run.now,
-            )
-            db.session.add(row)
-        elif row.restored_at:  # it came back under its old number
-            row.outcome, row.restored_at, row.tries = None, None, 0
-        rows[mail.uid] = row
-    return rows
+def _counted(folder: Folder, run: Run, mails: Sequence[Fetched]) -> dict[int, Entry]:
+    """Count a try of each mail, in a new row where it has none; return the entries by UID."""
+    place, digests = run.identity(folder), {mail.uid: sha256(mail) for mail in mails}
+    here = run.rows(folder, digests)
+    columns = Reply.id, Reply.uid, Reply.sha256, Reply.tries, Reply.restored_at, Reply.retry_at
+    asked = select(*columns).where(here)
+    rows = db.session.execute(asked).all()
+    connection = db.session.connection()
+    if handed_over := [row.id for row in rows if row.retry_at]:  # see `withheld`
+        connection.execute(delete(_REPLIES).where(_REPLIES.c.id.in_(handed_over)))
+    known = {(row.uid, row.sha256): row for row in rows if not row.retry_at}
+    found = [known[pair] for pair in digests.items() if pair in known]
+    if back := [row.id for row in found if row.restored_at]:  # under its old number
+        anew = update(_REPLIES).where(_REPLIES.c.id.in_(back))
+        connection.execute(anew.values(outcome=None, restored_at=None, tries=0))
+    if found:
+        again = update(_REPLIES).where(_REPLIES.c.id.in_([row.id for row in found]))
+        connection.execute(again.values(tries=_REPLIES.c.tries + 1))
+    fresh = [
+        {
+            **place,
+            "uid": mail.uid,
+            "sha256": digests[mail.uid],
+            "size_bytes": mail.size,
+            "tries": 1,
+            "first_seen_at": run.now,
+        }
+        for mail in mails
+        if (mail.uid, digests[mail.uid]) not in known
+    ]
+    if fresh:
+        connection.execute(insert(_REPLIES), fresh)
+    return {
+        row.uid: Entry(row.id, row.sha256, row.tries)
+        for row in db.session.execute(asked)
+        if digests[row.uid] == row.sha256
+    }

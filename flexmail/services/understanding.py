@@ -1,8 +1,8 @@
-"""Read the mails of one batch apart, each while the one before it is taken.
+"""Read the mails of one batch apart: all are asked for at once, and told of one by one.
 
 What each may be about is looked up beforehand, from the keys that stand plainly in its source, so
 that one question a mail is enough. Where its decoded text leads elsewhere, it is read once more
-beside what we really sent. No transaction is open while a mail is read.
+beside what we really sent. No transaction is open while anybody waits for an answer.
 """
 
 from __future__ import annotations
@@ -18,42 +18,26 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flexmail.db import db
 from flexmail.errors import ReaderUnavailable, ReadingFailed
-from flexmail.mail.desk import Enquiry, Told
+from flexmail.mail.desk import Enquiry, Known, Told
 from flexmail.mail.reference import find_keys
-from flexmail.services import apart, notifications
+from flexmail.services import notifications
 from flexmail.services.apart import Apart
+from flexmail.services.bindings import Entry
 from flexmail.services.reply_run import Run
 from flexmail.services.tries import MAX_TRIES
-from flexmail.services.understood import Understood, sealed_copy, understand
+from flexmail.services.understood import Understood, copied, understand
 from flexmail.transport.imap import Fetched
 
 log = logging.getLogger(__name__)
 
 _STRETCH_SECONDS = 5.0
+_AT_FIRST = 2
+"""So many mails are asked for before anything is looked up for the others: the desk waits."""
+_ASKED_BYTES = 256 << 10
+"""So much mail may wait at the desk: with all that is said beside it, what its pipe holds."""
+
 
 Result = TypeVar("Result")
-
-
-def understand_each(
-    batch: Sequence[Fetched], tried: Mapping[int, int], run: Run
-) -> tuple[dict[int, Understood | Exception], ReaderUnavailable | None]:
-    """Read mail after mail, as long as the run may last and there is a process that reads.
-
-    Returns:
-        What each mail says or what it did, by UID, and why there is no process. A mail that nobody
-        looked into is not among them.
-    """
-    reading = _Reading(batch, tried, run)
-    with apart.shared() as desk:
-        try:
-            reading.go(desk)
-        except ReaderUnavailable as error:
-            return reading.said, error
-        finally:
-            if reading.asked:
-                desk.stop()  # it is at a mail that nobody waits for any more
-            db.session.rollback()
-    return reading.said, None
 
 
 def told_of(desk: Apart, mail: Fetched) -> Told:
@@ -61,44 +45,102 @@ def told_of(desk: Apart, mail: Fetched) -> Told:
     return desk.tell(mail.uid)
 
 
-class _Reading:
-    """One batch: `said` grows mail by mail, `asked` are the UIDs that the desk is at."""
+class Reading:
+    """One batch at the desk: `said` is what each mail says or what it did, by UID.
 
-    def __init__(self, batch: Sequence[Fetched], tried: Mapping[int, int], run: Run) -> None:
+    A mail that nobody looked into is not in there. `trouble` says why there was no process.
+    """
+
+    def __init__(
+        self, batch: Sequence[Fetched], entries: Mapping[int, Entry], run: Run, desk: Apart
+    ) -> None:
         self.said: dict[int, Understood | Exception] = {
             mail.uid: ChildProcessError(
                 "No earlier try came to an end: this mail may be what ends them."
             )
             for mail in batch
-            if tried[mail.uid] > MAX_TRIES
+            if entries[mail.uid].tries > MAX_TRIES
         }
-        self.asked: set[int] = set()
+        self.trouble: ReaderUnavailable | None = None
         self._mails = [mail for mail in batch if mail.uid not in self.said]
-        self._run = run
-        self._began = time.monotonic()
-        self._keys = {mail.uid: find_keys(mail.raw) for mail in self._mails}
-        self._known = notifications.known_by(frozenset().union(*self._keys.values()))
-        db.session.rollback()  # no transaction is open while a mail is read
+        self._run, self._desk = run, desk
+        self._asked: dict[int, int] = {}
+        self._keys: dict[int, frozenset[str]] = {}
+        self._known: dict[int, Known] = {}
 
-    def go(self, desk: Apart) -> None:
-        """Read all mails at once, then those again that answer something else than it seemed."""
+    def begin(self) -> None:
+        """Ask for the mails, without waiting for anything."""
+        try:
+            for some in (self._mails[:_AT_FIRST], self._mails[_AT_FIRST:]):
+                self._look_up(some)
+                self._ask_ahead(0)
+        except ReaderUnavailable as error:
+            self.trouble = error
+
+    def finish(self) -> None:
+        """Hear of mail after mail, as long as the run may last and there is a process that reads.
+
+        Those that answer something else than it seemed are read again, after all others.
+        """
+        began = time.monotonic()
+        try:
+            if not self.trouble:
+                self._hear_of_all(began)
+        except ReaderUnavailable as error:
+            self.trouble = error
+        finally:
+            self.stop()
+            db.session.rollback()
+
+    def stop(self) -> None:
+        """End the desk if it is still at a mail: nobody waits for the answer any more."""
+        if self._asked:
+            self._desk.stop()
+            self._asked.clear()
+
+    def _hear_of_all(self, began: float) -> None:
         again: list[Fetched] = []
         for at, mail in enumerate(self._mails):
-            if self._is_over():
+            if self._is_over(began):
                 return
-            said = self._guarded(mail, partial(self._read, desk, at))
+            said = self._guarded(mail, partial(self._read, at))
             if said is None:
                 again.append(mail)
             else:
                 self.said[mail.uid] = said
         for mail in again:
-            if self._is_over():
+            if self._is_over(began):
                 return
-            self.said[mail.uid] = self._guarded(mail, partial(self._read_again, desk, mail))
+            self.said[mail.uid] = self._guarded(mail, partial(self._read_again, mail))
 
-    def _is_over(self) -> bool:
-        takes_long = self.said and time.monotonic() - self._began > _STRETCH_SECONDS
+    def _is_over(self, began: float) -> bool:
+        takes_long = self.said and time.monotonic() - began > _STRETCH_SECONDS
         return bool(takes_long and (self._run.is_late() or not self._run.keep_going()))
+
+    def _look_up(self, mails: Sequence[Fetched]) -> None:
+        """Look up what these mails may be about."""
+        self._keys |= {mail.uid: find_keys(mail.raw) for mail in mails}
+        keys = frozenset().union(*(self._keys[mail.uid] for mail in mails))
+        self._known |= notifications.known_by(keys)
+        db.session.rollback()  # no transaction is open while a mail is read
+
+    def _ask_ahead(self, at: int) -> None:
+        """Ask for the mails from there on that were looked up, as many as may wait."""
+        for mail in self._mails[at : len(self._keys)]:
+            if self._asked and sum(self._asked.values()) + len(mail.raw) > _ASKED_BYTES:
+                return
+            try:
+                self._ask(mail)
+            except (OSError, ReaderUnavailable):
+                raise
+            except Exception:
+                log.debug("UID %d has to wait until it is its turn", mail.uid, exc_info=True)
+                return
+
+    def _ask(self, mail: Fetched) -> None:
+        if mail.uid not in self._asked:
+            self._desk.ask(mail.raw, self._enquiry(mail))
+            self._asked[mail.uid] = len(mail.raw)
 
     def _guarded(self, mail: Fetched, read: Callable[[], Result]) -> Result | Exception:
         """Read one mail; whatever it breaks is this mail's trouble and nobody else's."""
@@ -113,36 +155,26 @@ class _Reading:
             log.exception("A mail could not be read: UID %d", mail.uid)
             return error
 
-    def _read(self, desk: Apart, at: int) -> Understood | None:
+    def _read(self, at: int) -> Understood | None:
         """Read a mail; None where it has to be read again, beside something else."""
         mail = self._mails[at]
-        for each in self._mails[at : at + 2]:
-            if each.uid not in self.asked:
-                desk.ask(each.raw, self._enquiry(each))
-                self.asked.add(each.uid)
-        sealed = sealed_copy(mail.raw)  # while the desk is at it
+        self._ask(mail)
+        self._ask_ahead(at + 1)
+        sealed = copied(mail.raw)  # while the desk is at it
         try:
-            told = told_of(desk, mail)
+            told = told_of(self._desk, mail)
         except BaseException:
-            desk.stop()  # with all that it was asked
-            self.asked.clear()
+            self._desk.stop()  # with all that it was asked
+            self._asked.clear()
             raise
-        self.asked.discard(mail.uid)
+        del self._asked[mail.uid]
         if not self._seemed_right(mail, told):
             return None
-        looked = told.looked
-        return Understood(
-            mail.raw,
-            mail.partial,
-            looked.parsed,
-            looked.found,
-            told.reading,
-            sealed,
-            mail.text_behind,
-        )
+        said = told.looked.parsed, told.looked.found, told.reading
+        return Understood(mail.raw, mail.partial, *said, sealed, mail.text_behind)
 
-    def _read_again(self, desk: Apart, mail: Fetched) -> Understood:
-        settings = self._run.settings
+    def _read_again(self, mail: Fetched) -> Understood:
+        settings, desk = self._run.settings, self._desk
         try:
             understood = understand(mail.raw, partial=mail.partial, settings=settings, desk=desk)
             return replace(understood, text_behind=mail.text_behind)
@@ -157,7 +189,10 @@ class _Reading:
     def _seemed_right(self, mail: Fetched, told: Told) -> bool:
         """Tell whether the mail leads nowhere else than the keys in its source do."""
         keys = told.looked.keys
-        more = notifications.known_by(keys - self._keys[mail.uid])
+        fresh = keys - self._keys[mail.uid]
+        if not fresh:
+            return True
+        more = notifications.known_by(fresh)
         db.session.rollback()
         seemed = {number for number, one in self._known.items() if not keys.isdisjoint(one.keys)}
         return more.keys() <= seemed

@@ -28,6 +28,7 @@ from flexmail.services import (
     trust,
 )
 from flexmail.services.apart import Apart
+from flexmail.services.bindings import Entry
 from flexmail.services.in_force import InForce
 from flexmail.services.receiving import receive
 from flexmail.services.reply_run import LEASE, is_there, text_is_behind
@@ -118,8 +119,8 @@ def reprocess(reply_id: int, *, now: datetime) -> Reply:
             if not stays or before != (row.outcome, row.processed_at):
                 raise Conflict(_CHANGED)
             _refuse(installation.objection(lock=True) or _not_reprocessed(row))
-            outcome = receive(mail, row, settings=in_force, now=now)
-            ended = {"was": before[0], "is": outcome.kind}
+            receive(mail, Entry.of(row), settings=in_force, now=now).fill_in(row)
+            ended = {"was": before[0], "is": row.outcome}
             audit.record("mail_reprocessed", f"reply {reply_id}", proof=ended)
     except (FlexmailError, SQLAlchemyError, OSError):
         raise
@@ -155,10 +156,8 @@ def _not_reprocessed(reply: Reply) -> str:
 
 
 def _put_back(restored_at: datetime) -> str:
-    return (
-        f"It was put back into the folder at {restored_at:%Y-%m-%d %H:%M} UTC: what comes of it"
-        " there is a mail of its own in the list."
-    )
+    back = f"It was put back into the folder at {restored_at:%Y-%m-%d %H:%M} UTC"
+    return f"{back}: what comes of it there is a mail of its own in the list."
 
 
 def _home() -> tuple[ImapAccount, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from flexmail.mail.decision import NEGATIONS
-from flexmail.mail.reference import ALPHABET, find_message_ids, find_references
+from flexmail.mail.reference import find_message_ids, find_references
 from tests.fuzz.judgement import BOB, MESSAGE_ID, REFERENCE
 from tests.fuzz.oracle import may_approve, squeezed
 from tests.fuzz.shapes import Parts
@@ -18,6 +18,7 @@ from tests.fuzz.supply import Supply
 
 Alteration = Callable[[Supply, Parts], Parts | None]
 
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _ODD = (
     *("", "\u200b", "\u00ad", "\u202e", "\u0410", "\uff21", "a"),
     *("1", "8", "-", "_", ".", "*", "\0"),
@@ -91,14 +92,14 @@ _DANGERS = ("?", " reject ", " no ", " rejected.", *(f" {word} " for word in sor
 def another_reference(supply: Supply, parts: Parts) -> Parts | None:
     """Another secret in the same form."""
     size = 26 + supply.number(39)
-    word = "".join(supply.pick(ALPHABET) for _ in range(size))
+    word = "".join(supply.pick(_ALPHABET) for _ in range(size))
     return _with_reference(parts, f"FM-{word}")
 
 
 def a_character_of_the_reference(supply: Supply, parts: Parts) -> Parts | None:
     """One character is another one, is lost, or has got a neighbour."""
     at = supply.number(len(REFERENCE))
-    put = supply.pick((*_ODD, *ALPHABET))
+    put = supply.pick((*_ODD, *_ALPHABET))
     kept = supply.number(2)
     return _with_reference(parts, REFERENCE[:at] + put + REFERENCE[at + 1 - kept :])
 
@@ -111,7 +112,7 @@ def the_case_of_the_reference(supply: Supply, parts: Parts) -> Parts | None:
 
 def more_than_one_reference(supply: Supply, parts: Parts) -> Parts | None:
     """Ours, and one more: they disagree."""
-    other = "FM-" + "".join(supply.pick(ALPHABET) for _ in range(26))
+    other = "FM-" + "".join(supply.pick(_ALPHABET) for _ in range(26))
     pair = (REFERENCE, other) if supply.flag() else (other, REFERENCE)
     if other == REFERENCE:
         return None
@@ -121,7 +122,7 @@ def more_than_one_reference(supply: Supply, parts: Parts) -> Parts | None:
 def a_longer_reference(supply: Supply, parts: Parts) -> Parts | None:
     """Ours is only where another word starts."""
     size = 1 + supply.number(60)
-    tail = "".join(supply.pick(ALPHABET + "abz0189") for _ in range(size))
+    tail = "".join(supply.pick(_ALPHABET + "abz0189") for _ in range(size))
     return replace(parts, reference=REFERENCE + tail, message_id="")
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from flexmail.mail import element, html, page
 from flexmail.mail.html import goes_on, visible_text
 
 
@@ -289,3 +292,36 @@ def test_what_a_reader_sees_is_read(shown: str) -> None:
 def test_text_struck_through_by_a_class_is_struck() -> None:
     sheet = "<style>.gone{text-decoration:line-through}</style>"
     assert visible_text(f'{sheet}<p class="gone">Approve</p>').strip() == "~Approve~"
+
+
+TOKENS = st.sampled_from(
+    [
+        *("<p>", "</p>", "<pre>", "</pre>", "<s>", "</s>", "<b>", "</b>", "<br>", "<hr>", "<td>"),
+        *("<blockquote>", "</blockquote>", '<p style="color:#fff">', '<b style="background:#fff">'),
+        *('<div style="background:#000">', "</div>", '<font color="white">', "</font>"),
+        *('<b style="font-size:0">', '<b style="font-size:9px">', '<p style="white-space:pre">'),
+        *('<p style="white-space:normal">', '<b style="text-decoration:line-through">'),
+        *(
+            "<style>.x{color:#fff} p{font-size:0}</style>",
+            '<p class="x">',
+            "<div hidden>",
+            "<i id=x>",
+        ),
+        *('<div class="gmail_quote">', '<div id="appendonsend">', '<p class="MsoNormal">'),
+        *('<div class="gmail_signature">', "<script>", "</script>", f'<p style="{"x" * 500}">'),
+        *("one", "two", " ", "\n", "\u00a0", "&lt;"),
+    ]
+)
+
+
+@given(st.lists(TOKENS, max_size=30).map("".join))
+@settings(max_examples=300)
+def test_a_page_reads_as_if_it_were_the_first(source: str) -> None:
+    after_others = html._read.__wrapped__(source)
+    for remembered in (element._short, page._inside_without_rules):
+        remembered.cache_clear()
+    assert html._read.__wrapped__(source) == after_others
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "_inside_without_rules", page._inside_without_rules.__wrapped__)
+        patch.setattr(element, "_short", element._element)
+        assert html._read.__wrapped__(source) == after_others

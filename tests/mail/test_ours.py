@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from flexmail.mail.compose import reference_block
+from flexmail.mail.compose import MARKER_ABOVE, reference_block
 from flexmail.mail.ours import Sent, quote_ours
 from flexmail.mail.parse import Parsed
-from flexmail.mail.pieces import Pieces, words_of
+from flexmail.mail.pieces import Pieces, find_words, words_by_line, words_of
 from flexmail.mail.quote import own_lines
 from flexmail.mail.reply import DEFAULT_WORDS, Reading, read
 
@@ -28,6 +30,7 @@ HTML = (
     f"</p><p>A link opens a filled-in answer.</p><p style='white-space:pre-line'>{BLOCK}</p>"
 )
 SENT = Sent(PLAIN, HTML, (TITLE, DETAILS, "Ada"))
+WITHOUT_PARSER = Sent(PLAIN, HTML.replace("'", '"'), SENT.given)
 
 
 def own(text: str, sent: Sent = SENT) -> list[str]:
@@ -196,6 +199,62 @@ def test_words_are_compared_without_links_marks_and_case() -> None:
     )
 
 
+def test_a_link_that_goes_on_below_the_marker_hides_no_words_above_it() -> None:
+    page = f"<p>&lt;https://x.test one two three four five six</p><p>{MARKER_ABOVE} &gt;</p>"
+    assert own("one two three four five six\n> Reject", Sent(html=page)) == []
+
+
+LINKED = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "<mailto:",
+                "MailTo:",
+                "https://",
+                "http://",
+                "hTTp\u017f://",
+                "ma\u0131lto:",
+                "<",
+                ">",
+            ),
+            *("ma\u0130lto:", "[12]", "[1234]", "[", "]", "(", ")", " ", "\n", "%41", "%4", "a_b"),
+            *(
+                "one",
+                "TWO",
+                "\u0130x",
+                "\u03a3\u03a3",
+                "é",
+                "漢字",
+                "\ufb01",
+                "x" * 50,
+                "\u2028",
+                "\r",
+            ),
+        ]
+    ),
+    max_size=20,
+).map("".join)
+
+
+@given(LINKED)
+@example(f"<https://{'x' * 4001}>")
+@example("<mailto:a\nb> c")
+@example("hhttps://a mmailto:b <hello")
+def test_words_and_links_are_the_same_however_they_are_asked_for(text: str) -> None:
+    lines = text.split("\n")
+    found = list(find_words(lines))
+    assert words_of(text) == tuple(word.text for word in found)
+    assert list(words_by_line(lines)) == [
+        [word.text for word in found if word.line == at] for at in range(len(lines))
+    ]
+    links = re.compile(
+        r"<(?:mailto:|https?://)[^<>]{0,4000}>|(?:mailto:|https?://)[^\s<>()\[\]]*|\[\d{1,3}\]",
+        re.IGNORECASE,
+    )
+    without = links.sub(lambda link: re.sub(r"[^\n]", " ", link[0]), text)
+    assert words_of(text) == words_of(without)
+
+
 SENT_LINES = [line for line in PLAIN.split("\n") if line.strip()]
 REPLY_LINES = st.one_of(
     st.sampled_from(["Approve", "Reject", "", "But not before Monday.", "-- ", "Bob", "----", "*"]),
@@ -212,14 +271,25 @@ REPLY_LINES = st.one_of(
 )
 
 
-@given(st.lists(REPLY_LINES, max_size=25))
-@settings(max_examples=400)
-def test_where_all_is_marked_nothing_is_lost_by_not_looking(lines: list[str]) -> None:
+@given(st.lists(REPLY_LINES, max_size=25), st.sampled_from([SENT, WITHOUT_PARSER]))
+@settings(max_examples=600)
+def test_where_all_is_marked_nothing_is_lost_by_not_looking(lines: list[str], sent: Sent) -> None:
     text = "\n".join(lines)
-    quick = own_lines(quote_ours(text, SENT))
+    quick = own_lines(quote_ours(text, sent))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("flexmail.mail.ours._stand_apart", lambda *_: False)
-        assert own_lines(quote_ours(text, SENT)) == quick
+        assert own_lines(quote_ours(text, sent)) == quick
+
+
+@pytest.mark.parametrize("number", [1, 5, 6, 7, 12])
+def test_six_words_of_ours_are_noticed_wherever_they_begin(number: int) -> None:
+    before = " ".join(["word"] * number)
+    text = f"{before}\nreply with Approve or Reject. A comment\n> Reject"
+    assert (
+        own(text, WITHOUT_PARSER)
+        == own(text)
+        == [before, "reply with Approve or Reject. A comment"]
+    )
 
 
 def test_a_reply_as_most_clients_write_it_is_not_compared_word_by_word(

@@ -4,6 +4,8 @@ import hashlib
 import re
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from flexmail.mail.reference import (
     MAX_FOUND,
@@ -148,3 +150,32 @@ def test_message_ids_are_read_in_order_and_once(values: list[str], ids: tuple[st
 
 def test_the_number_of_message_ids_is_bounded() -> None:
     assert len(find_message_ids(["".join(f"<{i}@x>" for i in range(1000))])) == MAX_FOUND
+
+
+CARRIED = st.lists(
+    st.sampled_from(
+        [
+            *("FM-", "fm-", "Fm-", "%20", "%2", "-", "1", WORD, WORD.lower(), WORD[:10], WORD[10:]),
+            *(WORD[:24], WORD[24:], "A", "b"),
+            *("\n", "\r\n", "=\r\n", "\n> ", " \n>> | ", " ", "A" * 40, "A" * 70),
+        ]
+    ),
+    max_size=8,
+).map("".join)
+
+
+@given(CARRIED)
+@example(f"fm-{WORD[:24]}=\n> {WORD[24:]}{'A' * 70}")
+@example(f"FM-\n{WORD}")
+@example(f"FM-{WORD}{'A' * 70}\nA")
+def test_ascii_is_masked_as_it_is_beside_another_character(text: str) -> None:
+    assert mask(f"{text}\u00e9") == f"{mask(text)}\u00e9"
+
+
+@given(st.text("aZ9%2Ff-_=é漢 \n", max_size=4))
+@example("%2")
+@example("%4G")
+@example("a%3F")
+def test_a_reference_begins_where_no_word_goes_on_but_an_escape_may(before: str) -> None:
+    begins = re.search(r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2}))FM-", f"{before}{REFERENCE}")
+    assert find_references(f"{before}{REFERENCE}") == ({REFERENCE} if begins else set())

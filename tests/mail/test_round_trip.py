@@ -26,9 +26,12 @@ from flexmail.mail.compose import (
     reference_block,
     reply_body,
 )
+from flexmail.mail.html import visible_text
 from flexmail.mail.ours import Sent
 from flexmail.mail.parse import parse
+from flexmail.mail.pieces import words_of
 from flexmail.mail.reply import DEFAULT_WORDS, Reading, read
+from flexmail.mail.simple_page import simple_text
 from tests.clients import ABOVE, BELOW, Answer, Client, Original, page, paragraphs, written
 
 REFERENCE = "FM-ABCDEFGHIJKLMNOPQRSTUVWX27"
@@ -178,3 +181,12 @@ def test_what_is_left_of_our_mail_without_marks_decides_nothing(
         text = text.encode("ascii", "replace").decode()
     answer = Answer(html=page(paragraphs(text))) if in_html else Answer(text)
     assert read_back(answer, request).verdict is None
+
+
+@reproducible
+@given(request=requests)
+def test_the_page_that_goes_out_needs_no_parser(request: Requested) -> None:
+    text = simple_text(request.original.html)
+    assert text is not None
+    if "<" not in text:
+        assert words_of(text) == words_of(visible_text(request.original.html))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutation import grammar, own_words, receiving, sender, server, trust
+from tests.mutation import grammar, own_words, receiving, sender, server, sooner, trust, undoing
 from tests.mutation.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -11,9 +11,14 @@ MUTANTS: tuple[Mutant, ...] = (
     *receiving.RECEIVING,
     *receiving.BINDINGS,
     *sender.ADDRESS,
+    *sender.ADDR_SPEC,
     *sender.REFERENCE,
     *sender.PARSE,
     *sender.BOUNDED,
+    *sender.PART,
+    *sooner.ORDERLY,
+    *sooner.SIMPLE_PAGE,
+    *sooner.SENT,
     *server.AUTHENTICATE,
     *server.GRAMMAR_OF_RESULTS,
     *grammar.DECISION,
@@ -21,6 +26,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *grammar.OPENINGS,
     *own_words.QUOTE,
     *own_words.SECOND_THOUGHTS,
+    *undoing.UNDO,
 )
 
 # Functions in which each condition of a refusal has to have an entry.
@@ -49,4 +55,5 @@ GUARDED: dict[str, tuple[str, ...]] = {
     "flexmail/mail/openings.py": ("_after_banner", "_ends_banner", "_is_greeting"),
     "flexmail/mail/quote.py": ("own_lines", "_below_quote", "_is_history"),
     "flexmail/mail/second_thoughts.py": ("taken_back", "_doubt"),
+    "flexmail/services/undo.py": ("restore", "reprocess", "_not_reprocessed"),
 }

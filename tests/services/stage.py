@@ -29,6 +29,7 @@ from flexmail.forms import values_from
 from flexmail.models import OutboxMail, Reply, ReplyFolder
 from flexmail.services import approval_requests, reply_folders, sealed_mail, settings
 from flexmail.services.approval_requests import NewApproval
+from flexmail.services.bindings import Entry
 from flexmail.services.receiving import receive
 from flexmail.services.understood import understand
 from tests.conftest import NOW
@@ -221,7 +222,7 @@ def hand_in(raw: bytes, *, now: datetime = NOW, partial: bool = False) -> Reply:
         )
         db.session.add(row)
         db.session.flush()
-        receive(mail, row, settings=in_force, now=now)
+        receive(mail, Entry.of(row), settings=in_force, now=now).fill_in(row)
     return row
 
 

@@ -28,7 +28,8 @@ from sqlalchemy import func, select
 from flexmail import create_app
 from flexmail.db import db, transaction
 from flexmail.models import OutboxMail, Reply
-from flexmail.services import accounts, settings
+from flexmail.services import accounts, settings, storing
+from flexmail.services.bindings import Entry
 from flexmail.services.in_force import InForce
 from flexmail.services.receiving import receive
 from flexmail.services.understood import understand
@@ -135,8 +136,9 @@ class Way:
                 )
                 db.session.add(reply)
                 db.session.flush()
-                outcome = receive(mail, reply, settings=self._in_force, now=NOW)
-                db.session.flush()
+                entry = Entry.of(reply)
+                outcome = receive(mail, entry, settings=self._in_force, now=NOW).outcome
+                storing.store()
                 found = Measured(
                     row,
                     way,

@@ -23,7 +23,8 @@ def ready(people: Flask) -> Flask:
 
 def queue_test_mail(to: str = BOB, **given: object) -> OutboxMail:
     with transaction():
-        return outbox.queue("test", to, {}, now=NOW, **given)  # type: ignore[arg-type]
+        outbox.queue("test", to, {}, now=NOW, **given)  # type: ignore[arg-type]
+    return queued()[-1]
 
 
 def change(mail_id: int, **values: object) -> None:

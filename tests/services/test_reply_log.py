@@ -13,6 +13,7 @@ from flexmail import create_app
 from flexmail.db import db, transaction
 from flexmail.errors import NotFound, SecretUnreadable
 from flexmail.mail import parse
+from flexmail.mail.masking import hides
 from flexmail.mail.reference import mask
 from flexmail.models import Reply
 from flexmail.services import approvals, explaining, reply_log
@@ -98,6 +99,28 @@ def in_quoted_printable(request: Asked) -> bytes:
     )
 
 
+def in_the_subject(request: Asked) -> bytes:
+    word = base64.b64encode(f"About {request.reference}".encode()).decode()
+    return reply(request, "Hm", headers=(f"X-Subject: =?utf-8?B?{word}?=",))
+
+
+def in_an_address(request: Asked) -> bytes:
+    return reply(
+        request,
+        headers=("Content-Type: text/html; charset=utf-8",),
+        body=f'<p>Hm</p><a href="mailto:a@b.test?body=%46M-{request.reference[3:]}">Reply</a>',
+    )
+
+
+def torn_by_unseen_characters(request: Asked) -> bytes:
+    torn = "&shy;".join(request.reference[at : at + 5] for at in range(0, 29, 5))
+    return reply(
+        request,
+        headers=("Content-Type: text/html; charset=utf-8",),
+        body=f"<p>Hm</p><p>{torn}</p>",
+    )
+
+
 def attached(request: Asked) -> bytes:
     inner = base64.encodebytes(request.raw).decode().strip().replace("\n", "\r\n")
     return reply(
@@ -109,24 +132,28 @@ def attached(request: Asked) -> bytes:
     )
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda request: reply(request, "Hm"),
-        lambda request: reply(request, f"Hm {request.reference.lower()}"),
-        lambda request: reply(request, "Hm", headers=(f"X-Seen: {request.reference}",)),
-        in_base64,
-        in_html,
-        in_quoted_printable,
-        attached,
-        lambda request: request.raw,
-    ],
-)
+HIDING = [
+    lambda request: reply(request, "Hm"),
+    lambda request: reply(request, f"Hm {request.reference.lower()}"),
+    lambda request: reply(request, "Hm", headers=(f"X-Seen: {request.reference}",)),
+    in_base64,
+    in_html,
+    in_quoted_printable,
+    attached,
+    in_the_subject,
+    in_an_address,
+    torn_by_unseen_characters,
+    lambda request: request.raw,
+]
+
+
+@pytest.mark.parametrize("make", HIDING)
 def test_the_shown_text_holds_no_open_secret_in_any_coding(make: object, ready: Flask) -> None:
     request = ask()
     row = hand_in(make(request))  # type: ignore[operator]
     assert approvals.get(request.approval_id).status == "pending"
     text = shown(row).lower()
+    assert not hides(text)
     assert "from:" in text
     for secret in (request.reference.lower(), request.message_id.lower()):
         assert secret not in text
@@ -143,23 +170,12 @@ def test_the_source_is_shown_as_it_came_but_for_references(ready: Flask) -> None
     assert shown(row) == mask(raw.decode().replace("\r\n", "\n"))
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda request: reply(request, "Hm"),
-        lambda request: reply(request, f"Hm {request.reference.lower()}"),
-        lambda request: reply(request, "Hm", headers=(f"X-Seen: {request.reference}",)),
-        in_base64,
-        in_html,
-        in_quoted_printable,
-        attached,
-        lambda request: request.raw,
-    ],
-)
+@pytest.mark.parametrize("make", HIDING)
 def test_a_saved_copy_answers_for_nobody(make: object, ready: Flask) -> None:
     request = ask()
     row = hand_in(make(request))  # type: ignore[operator]
     copy = reply_log.saved_copy(reply_log.get(row.id))
+    assert not hides(copy)
     told = explaining.explain(copy, now=NOW)
     assert told.reference.count == 0
     looked = read(copy)

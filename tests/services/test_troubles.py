@@ -15,7 +15,7 @@ from standardwebhooks.webhooks import Webhook
 from flexmail import create_app
 from flexmail.db import db, transaction
 from flexmail.errors import ConfigError, FlexmailError, LoginRefused, Unreachable
-from flexmail.models import Callback
+from flexmail.models import Callback, OutboxMail
 from flexmail.services import (
     announcing,
     channels,
@@ -23,6 +23,7 @@ from flexmail.services import (
     inbox,
     outbox,
     status,
+    storing,
     troubles,
     webhook_secrets,
 )
@@ -130,7 +131,9 @@ def test_mail_that_nobody_sends_is_told(ready: Flask) -> None:
 
 def test_mail_that_is_tried_again_later_is_not_late(ready: Flask) -> None:
     with transaction():
-        outbox.queue("test", BOB, {}, now=NOW).retry_at = NOW + timedelta(hours=1)
+        outbox.queue("test", BOB, {}, now=NOW)
+        storing.store()
+        db.session.scalars(select(OutboxMail)).one().retry_at = NOW + timedelta(hours=1)
     troubles.watch(now=NOW + timedelta(minutes=50))
     assert told() == []
 

@@ -31,6 +31,7 @@ from flexmail.services import (
 )
 from flexmail.services.apart import Apart
 from flexmail.services.inbox import process_replies, raw_of
+from flexmail.services.understood import sealed_copy
 from flexmail.transport.imap import open_folder
 from tests.conftest import NOW
 from tests.services.stage import (
@@ -236,6 +237,24 @@ def test_a_lease_that_was_lost_meanwhile_is_said_and_the_mail_can_be_put_back_ag
     assert undo.means(reply_log.get(reply_id)).restore == ""
 
 
+def test_a_database_that_another_claims_meanwhile_is_left_alone(
+    ready: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply_id = refused_for_bob(server)
+
+    @contextmanager
+    def claimed(*args: Any, **options: Any) -> Iterator[object]:
+        with open_folder(*args, **options) as folder:
+            yield folder
+        with transaction():
+            db.session.execute(update(Installation).values(mark="another"))
+
+    monkeypatch.setattr(undo, "open_folder", claimed)
+    with pytest.raises(Conflict):
+        undo.restore(reply_id, now=LATER)
+    assert reply_log.get(reply_id).restored_at is None
+
+
 def test_a_mail_that_the_server_kept_is_not_put_back_beside_itself(
     ready: Flask, server: MailServer
 ) -> None:
@@ -325,6 +344,15 @@ def test_its_own_duplicates_do_not_make_a_mail_a_duplicate(ready: Flask) -> None
     assert undo.reprocess(second.id, now=LATER).outcome == "duplicate"
     assert undo.reprocess(first.id, now=LATER).outcome == "approved"
     assert undo.reprocess(second.id, now=LATER).outcome == "duplicate"
+
+
+def test_of_a_kept_part_only_what_is_whole_decides(ready: Flask) -> None:
+    row = hand_in(reply(ask(), "Hm"))
+    cut_off = large(text_last=True)[: 1 << 20]
+    with transaction():
+        stored = db.session.get_one(Reply, row.id)
+        stored.sealed_raw, stored.raw_partial = sealed_copy(cut_off), True
+    assert undo.reprocess(row.id, now=LATER).outcome == "too_large"
 
 
 def test_what_was_decided_stays_decided(ready: Flask) -> None:
@@ -438,6 +466,7 @@ def test_what_breaks_while_a_mail_is_judged_again_leaves_everything_as_it_was(
         ("the settings", "changed meanwhile"),
         ("the mail", "changed meanwhile"),
         ("the owner", "another flexmail"),
+        ("the folder", "put back into the folder"),
     ],
 )
 def test_what_changed_while_the_mail_was_read_ends_it(
@@ -454,6 +483,9 @@ def test_what_changed_while_the_mail_was_read_ends_it(
             elif meanwhile == "the owner":
                 with transaction():
                     db.session.execute(update(Installation).values(mark="another"))
+            elif meanwhile == "the folder":
+                with transaction():
+                    db.session.execute(update(Reply).values(restored_at=LATER))
             else:
                 set_up(email_reply_process_count=7)
 

@@ -1,0 +1,212 @@
+"""The database that several hosts share: what SQLite settles with one lock, PostgreSQL has to."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask import Flask
+from sqlalchemy import select, text, update
+
+from flexmail import create_app
+from flexmail.crypto import key_ring, key_store
+from flexmail.db import Base, db, transaction
+from flexmail.demo.mailserver import MailServer
+from flexmail.errors import Conflict, OwnershipLost
+from flexmail.models import Approval, AuditEntry, Callback, Decision, Installation, Reply
+from flexmail.services import (
+    accounts,
+    approvals,
+    audit_check,
+    backup,
+    channels,
+    installation,
+    keys,
+    leases,
+)
+from flexmail.services.approvals import Verdict
+from flexmail.services.delivery import deliver_due
+from flexmail.services.inbox import process_replies
+from tests.conftest import NOW
+from tests.postgresql import PostgreSql, binaries
+from tests.services.stage import (
+    APPROVALS,
+    BOB,
+    ask,
+    connect,
+    hand_in,
+    queued,
+    reply,
+    set_up,
+    together,
+)
+
+ONE, TWO = "host1:1:x", "host2:1:y"
+Migrated = tuple[str, Path]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[PostgreSql]:
+    if binaries() is None:
+        pytest.skip("PostgreSQL is not installed (Debian package postgresql)")
+    with PostgreSql() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def migrated(cluster: PostgreSql, tmp_path_factory: pytest.TempPathFactory) -> Migrated:
+    """A database brought from nothing to the head, and the instance folder beside it."""
+    name = cluster.new_database()
+    folder = tmp_path_factory.mktemp("postgresql") / "instance"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLEXMAIL_INSTANCE_PATH", str(folder))
+        create_app({"TESTING": True, "SQLALCHEMY_DATABASE_URI": cluster.uri(name)})
+    return name, folder
+
+
+@pytest.fixture
+def app(
+    no_environment: None, cluster: PostgreSql, migrated: Migrated, tmp_path: Path
+) -> Iterator[Flask]:
+    shutil.copytree(migrated[1], tmp_path / "instance", dirs_exist_ok=True)
+    uri = cluster.uri(cluster.new_database(migrated[0]))
+    app = create_app({"TESTING": True, "SQLALCHEMY_DATABASE_URI": uri})
+    yield app
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_the_upgrade_from_nothing_equals_the_models(context: Flask) -> None:
+    with db.engine.connect() as connection:
+        compared = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(compared, Base.metadata) == []
+
+
+def test_the_whole_loop_from_the_request_to_the_confirmation(
+    people: Flask, server: MailServer
+) -> None:
+    connect(server)
+    request = ask()
+    assert deliver_due(now=NOW).sent == 1
+    server.deliver(APPROVALS, reply(request))
+    report = process_replies(now=NOW)
+    assert (report.error, report.by_outcome) == ("", {"approved": 1})
+    assert server.mailbox(APPROVALS) == []
+    assert process_replies(now=NOW + timedelta(minutes=1)).by_outcome == {}
+    assert [mail.recipient for mail in queued("reply_confirmation")] == [BOB]
+    assert audit_check.verify().fault == ""
+
+
+def test_of_approve_and_reject_in_the_same_moment_one_decides(people: Flask) -> None:
+    set_up()
+    bob = accounts.get(BOB).id
+    for _ in range(5):
+        request = ask(callback_url="https://ci.example.test/hook")
+        by_mail = reply(request, "Approve")
+
+        def on_page(verdict: Verdict = "reject", approval_id: int = request.approval_id) -> object:
+            return approvals.decide_on_page(approval_id, bob, verdict=verdict, comment="", now=NOW)
+
+        def in_mail(raw: bytes = by_mail) -> object:
+            return hand_in(raw).outcome
+
+        results = together(people, on_page, in_mail)
+        broken = [one for one in results if isinstance(one, Exception)]
+        assert all(isinstance(one, Conflict) for one in broken), results  # the page came second
+        db.session.rollback()
+        made = select(Decision).where(Decision.approval_id == request.approval_id)
+        (decision,) = db.session.scalars(made)
+        status = approvals.get(request.approval_id).status
+        assert status == {"approve": "approved", "reject": "rejected"}[decision.verdict], results
+        told = select(Callback).where(Callback.approval_id == request.approval_id)
+        assert len(db.session.scalars(told).all()) == 1
+    assert audit_check.verify().fault == ""
+
+
+def test_of_many_who_ask_for_a_new_lease_at_once_one_gets_it(context: Flask) -> None:
+    asked = [
+        lambda owner=f"host:{number}:x": leases.acquire("jobs", owner, now=NOW, seconds=10)
+        for number in range(5)
+    ]
+    assert sorted(map(str, together(context, *asked))) == ["1", *["None"] * 4]
+
+
+def test_of_many_who_note_a_new_channel_at_once_all_do(context: Flask) -> None:
+    def note() -> str:
+        with transaction():
+            channels.started("replies", now=NOW)
+        return "noted"
+
+    assert together(context, *[note] * 5) == ["noted"] * 5
+
+
+def test_an_owner_that_was_replaced_commits_nothing(context: Flask) -> None:
+    first = leases.acquire("replies", ONE, now=NOW, seconds=10)
+    late = NOW + timedelta(seconds=11)
+    second = leases.acquire("replies", TWO, now=late, seconds=10)
+    assert (first, second) == (1, 2)
+    with pytest.raises(OwnershipLost), transaction():
+        leases.check("replies", 1, now=late)
+    with transaction():
+        leases.check("replies", 2, now=late)
+
+
+def test_two_senders_at_once_send_each_mail_once(people: Flask, server: MailServer) -> None:
+    connect(server)
+    for _ in range(20):
+        ask()
+    sent = together(people, *[lambda: deliver_due(now=NOW).sent] * 2)
+    assert sum(result for result in sent if isinstance(result, int)) == 20, sent
+    assert len(server.mailbox(BOB)) == 20
+
+
+def test_any_later_change_of_the_audit_log_is_found(people: Flask) -> None:
+    set_up()
+    assert audit_check.verify().fault == ""
+    with transaction():
+        first = select(AuditEntry.id).order_by(AuditEntry.id).limit(1).scalar_subquery()
+        db.session.execute(update(AuditEntry).where(AuditEntry.id == first).values(actor="nobody"))
+    assert audit_check.verify().fault
+
+
+def test_keys_rotate_and_the_old_one_goes(people: Flask) -> None:
+    set_up(smtp_user="x", smtp_password="the password")
+    hand_in(reply(ask()))
+    before = key_store().read()
+    assert keys.rotate().unreadable == 0
+    _, dropped = keys.drop_old()
+    assert (dropped, set(key_store().read()) & set(before)) == (1, set())
+    db.session.rollback()
+    sealed = db.session.scalars(select(Reply.sealed_raw)).one()
+    assert sealed is not None
+    assert key_ring().open(sealed)
+
+
+def test_a_copy_is_made_with_the_databases_own_tools(context: Flask, tmp_path: Path) -> None:
+    with pytest.raises(Conflict, match=r"pg_dump, pg_restore.*restore --claim"):
+        backup.make(tmp_path / "copy.db")
+
+
+def test_after_a_claim_no_request_gets_the_id_of_an_older_one(people: Flask) -> None:
+    set_up()
+    last = ask().approval_id
+    with transaction():
+        db.session.get_one(Installation, 1).mark = "another"
+    installation.claim(now=NOW)
+    assert ask().approval_id > last + 1
+    db.session.rollback()
+    assert db.session.scalars(select(Approval.id)).all()[0] == last
+
+
+def test_a_commit_that_may_be_forgotten_waits_for_no_disk(context: Flask) -> None:
+    said = text("SHOW synchronous_commit")
+    with transaction(durable=False):
+        assert db.session.scalar(said) == "off"
+    with transaction():
+        assert db.session.scalar(said) == "on"
