@@ -194,6 +194,8 @@ def test_python_is_not_shown_to_people(template: str, sentence: str) -> None:
         ("<p onclick='x()'>a</p>", "A notification cannot hold onclick=."),
         ("<P ONMOUSEOVER='x()'>a</P>", "A notification cannot hold onmouseover=."),
         ("<p{{ data.attributes|xmlattr }}>a</p>", "A notification cannot hold onclick=."),
+        ("<p title={{ data.quote }}>a</p>", "A notification cannot hold onclick=."),
+        ("<a href='java&#10;script&#58;alert(1)'>a</a>", "An address begins with javascript:,"),
         ("<a href='javascript:alert(1)'>a</a>", "An address begins with javascript:, which"),
         ("<a href='{{ data.link }}'>a</a>", "An address begins with JavaScript:, which"),
         ("<a href='vbscript:x'>a</a>", "An address begins with vbscript:, which"),
@@ -210,7 +212,11 @@ def test_python_is_not_shown_to_people(template: str, sentence: str) -> None:
     ],
 )
 def test_a_page_holds_nothing_that_acts_or_hides(template: str, sentence: str) -> None:
-    data = {"attributes": {"onclick": "x()"}, "link": " Java\tScript\n:alert(1)"}
+    data = {
+        "quote": "a onclick=x()",
+        "attributes": {"onclick": "x()"},
+        "link": " Java\tScript\n:alert(1)",
+    }
     assert sentence in faults(with_("html", template), KNOWN | {"data": data})["html"]
 
 
