@@ -68,9 +68,10 @@ def render(
 
 
 def stop() -> None:
-    """End the child, if there is one; the next template starts another."""
+    """End the child, if there is one, and let no words rest; the next template starts another."""
     with _lock:
         _stop()
+        _resting.clear()
 
 
 def _let_rest(source: Source, fault: str) -> None:

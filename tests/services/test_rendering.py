@@ -14,7 +14,8 @@ GOOD = Source("Failed: {{ title }}", "{{ title }}", "<p>{{ title }}</p>")
 
 
 @pytest.fixture(autouse=True)
-def _end_the_child() -> Iterator[None]:
+def _begin_and_end_without_a_child() -> Iterator[None]:
+    rendering.stop()
     yield
     rendering.stop()
 
