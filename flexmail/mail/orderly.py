@@ -10,7 +10,8 @@ import re
 
 from flexmail.mail.part import MAX_PARTS, POLICY, Part
 
-_FIELD = re.compile(r"([!-9;-~]+):[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)\n")
+# Nothing that was taken is given back, or blanks at the end of the source would take for ever.
+_FIELD = re.compile(r"([!-9;-~]++):[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)\n")
 _BOUNDARY = re.compile(r"[\w'()+,./:=?-]+", re.ASCII)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import signal
 
 import pytest
 from hypothesis import example, given, settings
@@ -102,6 +103,20 @@ def test_a_mail_as_programs_write_it_is_orderly(raw: bytes) -> None:
 @pytest.mark.parametrize("raw", ODD.values(), ids=ODD)
 def test_an_odd_mail_is_left_to_the_standard_parser(raw: bytes) -> None:
     assert read_orderly(raw) is None
+
+
+@pytest.mark.parametrize("padding", [b" ", b"\t", b"\n "])
+def test_what_ends_within_its_headers_takes_no_longer_than_its_size(padding: bytes) -> None:
+    def end(_number: int, _frame: object) -> None:
+        raise TimeoutError("It would take minutes.")
+
+    before = signal.signal(signal.SIGPROF, end)
+    signal.setitimer(signal.ITIMER_PROF, 10)
+    try:
+        assert read_orderly(b"From: Bob <bob@corp.test>\r\nX:" + padding * 32_000) is None
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def test_as_many_parts_as_are_read_are_orderly_too() -> None:
