@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import ChainableUndefined, TemplateRuntimeError, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -28,6 +29,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.filters.pop("safe", None)
         # Jinja's own marks quotes as safe, also within an attribute.
         self.filters["tojson"] = _json
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Tell what a template may use; MarkupSafe leaves what is translated unescaped."""
+        is_markup_translate = isinstance(obj, Markup) and attr == "translate"
+        return not is_markup_translate and super().is_safe_attribute(obj, attr, value)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Return what was told under a name, rather than what Python's dict can do."""

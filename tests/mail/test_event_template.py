@@ -65,6 +65,7 @@ def test_html_is_escaped_and_a_value_is_never_a_template() -> None:
         "{{ ''.__class__ }}",
         "{{ data.error.format.__globals__ }}",
         "{{ '{0.__class__}'.format(data) }}",
+        "{{ ('a'|e).translate({97: data.error}) }}",
         "{{ data['__class__'] }}",
         "{{ (data|attr('__class__')) }}",
         "{{ self._TemplateReference__context }}",
