@@ -137,8 +137,8 @@ def _store_refused(receipt: Receipt) -> str:
     mail.claimed_by, mail.claimed_until = None, None
     if not receipt.counted:
         mail.attempts -= 1
-    if mail.bounced_at is not None:
-        return mail.state
+    if mail.bounced_at is not None or mail.state == "cancelled":
+        return mail.state  # the second by hand, once this claim had run out
     mail.answer, mail.status_code = mask(receipt.answer), status_code_in(receipt.answer)
     if receipt.withdrawn or withdrawals.among([mail.id]):
         mail.state = "cancelled"

@@ -12,7 +12,7 @@ from flexmail import create_app
 from flexmail.db import db, transaction
 from flexmail.demo.mailserver import MailServer
 from flexmail.models import OutboxMail
-from flexmail.services import channels, claims, delivery, receipts
+from flexmail.services import channels, claims, delivery, outbox, receipts
 from flexmail.services.delivery import Report, deliver_due
 from tests.conftest import NOW
 from tests.rogue import Peer
@@ -277,6 +277,21 @@ def test_a_sender_that_is_killed_leaves_its_mail_for_the_next(people: Flask) -> 
             deliver_due(now=NOW, keep_going=kill)
         assert deliver_due(now=NOW + claims.CLAIM + MINUTE).sent == 1
     assert len(sink.mails()) == 1
+
+
+def test_a_sender_that_wakes_up_late_does_not_queue_again_what_was_cancelled(
+    people: Flask,
+) -> None:
+    with Sink({"RCPT": b"451 4.3.0 later\r\n"}):
+        queue(BOB)
+        (mail,) = claims.claim(NOW, NOW)
+        deliver_due(now=NOW + claims.CLAIM + MINUTE)  # the claim ran out meanwhile
+    outbox.cancel(mail.id)
+    late = receipts.Receipts()
+    late.add(receipts.Receipt(mail.id, NOW, "451 4.3.0 later", temporary=True))
+    late.store()
+    assert states() == [(BOB, "cancelled", 2)]
+    assert "Cancelled by" in queued()[0].answer
 
 
 def test_at_once_acts_before_the_retry_time(people: Flask) -> None:
