@@ -62,17 +62,18 @@ def _queue(recipient: str, now: datetime) -> int:
     _drop_unwanted(recipient, now)
     waiting = (DigestItem.recipient == recipient, DigestItem.due_at <= now)
     wanted = select(DigestItem).where(*waiting).order_by(DigestItem.id)
-    items = list(db.session.scalars(wanted.limit(MAX_LISTED)))
-    if not items:
+    found = list(db.session.scalars(wanted.with_for_update()))
+    if not found:
         return 0
-    more = (db.session.scalar(select(func.count(DigestItem.id)).where(*waiting)) or 0) - len(items)
+    items, more = found[:MAX_LISTED], max(0, len(found) - MAX_LISTED)
     link = unsubscribing.link(recipient, unsubscribing.EVERYTHING)
     context = {"items": items, "more": more, "count": len(items) + more, "unsubscribe": link}
     try:
         outbox.queue("digest", recipient, context, now=now, unsubscribe=link)
     except Conflict:
         return 0  # e-mail is not set up any more: they wait
-    db.session.execute(delete(DigestItem).where(*waiting))
+    # No others: on PostgreSQL one may have come meanwhile that this summary does not tell of.
+    db.session.execute(delete(DigestItem).where(DigestItem.id.in_([item.id for item in found])))
     return 1
 
 

@@ -23,6 +23,7 @@ from flexmail.db import db, transaction
 from flexmail.mail.compose import OutgoingContent
 from flexmail.mail.event_template import Source, TemplateFault
 from flexmail.mail.event_template import render as render_here
+from flexmail.mail.reference import find_references, mask
 from flexmail.models import EventTemplate
 from flexmail.services import event_types, rendering
 
@@ -79,8 +80,15 @@ def built_in(type_name: str) -> Source:
 def render(type_name: str, known: Mapping[str, Any], *, now: datetime) -> OutgoingContent:
     """Return what a notification says; commits a note where an admin's words fail.
 
-    Outside any transaction: rendering may take seconds.
+    Whatever of it reads as a reference of an approval is masked, also where the words or the data
+    only put it together. Outside any transaction: rendering may take seconds.
     """
+    content = _render(type_name, known, now)
+    texts = content.subject, content.text, content.html
+    return OutgoingContent(*(mask(text) if find_references(text) else text for text in texts))
+
+
+def _render(type_name: str, known: Mapping[str, Any], now: datetime) -> OutgoingContent:
     row = db.session.execute(_WRITTEN, {"name": type_name}).one_or_none()
     if row is None:
         db.session.rollback()

@@ -63,7 +63,8 @@ def check(told: NewEvent) -> NewEvent:
 
 
 def _holds_reference(value: Any) -> bool:
-    return bool(find_references(json.dumps(value, ensure_ascii=False)))
+    # As people will read it: JSON has letters where a string has line breaks and tabs.
+    return any(isinstance(each, str) and find_references(each) for each, _ in _values(value))
 
 
 def scope_fault(scope: str) -> str:

@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput, TooMany
+from flexmail.mail.reference import find_references
 from flexmail.models import DigestItem, Event, EventSkip, EventTemplate, OutboxMail, Subscription
-from flexmail.services import accounts, digests, event_types, events, unsubscribing
+from flexmail.services import accounts, digests, event_types, events, outbox, unsubscribing
 from flexmail.services.events import NewEvent, Report
 from tests.conftest import NOW
 from tests.services.stage import ADA, BOB, CHARLIE, opened, queued, read, set_up, text_of
@@ -165,6 +166,8 @@ def test_without_an_address_of_its_own_flexmail_offers_no_link(ready: Flask) -> 
         ("data", {"data": {"a": [[[[[[[[[1]]]]]]]]]}}),
         ("data", {"data": {"a": float("nan")}}),
         ("data", {"data": {"a": "FM-ABCDEFGHIJKLMNOPQRSTUVWXYZ"}}),
+        ("data", {"data": {"a": "See\nFM-ABCDEFGHIJKLMNOPQRSTUVWXYZ"}}),
+        ("data", {"data": {"a": [{"b": "FM-ABCDEFGHIJK\r\n> LMNOPQRSTUVWXYZ"}]}}),
         ("subject", {"subject": "Re FM-ABCDEFGHIJKLMNOPQRSTUVWXYZ"}),
         ("scope", {"scope": "billing/FM-ABCDEFGHIJKLMNOPQRSTUVWXYZ"}),
         ("recipients", {"recipients": ("not an address",)}),
@@ -182,6 +185,46 @@ def test_what_will_not_do_is_refused_by_field_and_nothing_is_stored(
     assert set(caught.value.errors) == {field}
     assert db.session.scalar(select(func.count(Event.id))) == 0
     assert queued() == []
+
+
+def test_a_reference_that_words_and_data_put_together_is_in_no_mail(ready: Flask) -> None:
+    halves = {"a": "FM-ABCDEFGHIJK", "b": "LMNOPQRSTUVWXYZ"}
+    with transaction():
+        row = EventTemplate(type="failed", subject="", text="", html="", changed_at=NOW)
+        row.subject = row.text = "It is {{ data.a }}{{ data.b }}"
+        row.html = "<p>It is {{ data.a }}{{ data.b }}</p>"
+        accounts.get(ADA).digest = "hourly"
+        db.session.add(row)
+    tell(data=halves, recipients=(BOB, ADA))
+    tell("own.type", subject=halves["a"], data={"details": halves["b"]}, recipients=(BOB,))
+    digests.queue_due(now=NOW + timedelta(hours=1))
+    assert [mail.kind for mail in queued()] == ["event", "event", "digest"]
+    for mail in queued():
+        raw = opened(mail)
+        texts = mail.subject, text_of(raw), text_of(raw, "html"), str(read(raw)["Subject"])
+        assert not any(map(find_references, texts))
+    assert "It is FM-\u2026(masked)" in text_of(opened(queued()[0]))
+
+
+def test_what_comes_while_a_summary_is_made_stands_in_the_next(
+    ready: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transaction():
+        accounts.get(BOB).digest = "hourly"
+    tell(subject="One", recipients=(BOB,))
+    at, real = NOW + timedelta(hours=1), outbox.queue
+
+    def queue(*given: Any, **more: Any) -> None:
+        real(*given, **more)  # what another host commits meanwhile is seen on PostgreSQL
+        db.session.add(DigestItem(recipient=BOB, event_id=1, subject="Two", due_at=at))
+        db.session.flush()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "queue", queue)
+        assert digests.queue_due(now=at) == 1
+    assert digests.queue_due(now=at) == 1
+    assert ["One" in text_of(opened(mail)) for mail in queued("digest")] == [True, False]
+    assert "Two" in text_of(opened(queued("digest")[1]))
 
 
 def test_without_a_mail_server_nothing_is_stored(people: Flask) -> None:
