@@ -53,6 +53,11 @@ def let_it_expire(app: Flask, approval_id: int) -> None:
         )
 
 
+def is_asked(app: Flask) -> bool:
+    with app.app_context():
+        return db.session.scalar(select(Approval.id)) is not None
+
+
 @pytest.mark.parametrize(
     ("happens", "status", "code"),
     [
@@ -75,16 +80,16 @@ def test_the_gate_waits_and_exits_with_what_was_decided(
         target=lambda: codes.append(cli.run([*ASK, "--wait", "--json"], lambda: app))
     )
     waiter.start()
-    said = ""
     deadline = time.monotonic() + 20
-    while "Waiting for approval" not in said:
+    while not is_asked(app):
         assert time.monotonic() < deadline
-        said += capsys.readouterr().err
     assert not codes
     happens(app, 1)
     waiter.join(20)
     assert codes == [code]
-    shape = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    assert "Waiting for approval 1." in said.err
+    shape = json.loads(said.out)
     assert (shape["id"], shape["status"]) == (1, status)
 
 

@@ -48,7 +48,7 @@ def test_two_tokens_never_share_a_secret(context: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    "scopes", [[], ["events"], ["approvals", "root"], [""], ["Approvals"], ["approvals "]]
+    "scopes", [[], ["callbacks"], ["approvals", "root"], [""], ["Approvals"], ["approvals "]]
 )
 def test_a_scope_that_does_not_exist_is_refused(scopes: list[str], context: Flask) -> None:
     with pytest.raises(InvalidInput) as raised:

@@ -63,7 +63,7 @@ def test_each_recipient_fares_as_the_server_says_and_no_other_waits(
     assert "451" in mails[LATER].answer
     assert mails[LATER].retry_at > now + timedelta(seconds=50)
     assert mails[BOB].encrypted is True
-    assert JUERGEN in exim.log()
+    wait_for(lambda: JUERGEN in exim.log(), seconds=20, what="Exim's word about Jürgen's mail")
     arrived = wait_for(lambda: mailbox(dovecot), seconds=20, what="the mail in Bob's mailbox")
     assert read(arrived)["Subject"] == f"Failed: {SUBJECT}"
     assert read(arrived)["From"].addresses[0].display_name == "Überwachung"
