@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flexmail.db import db
 from flexmail.errors import ReaderUnavailable, ReadingFailed
-from flexmail.mail.desk import Enquiry, Known, Told
+from flexmail.mail.desk import Enquiry, Known, Told, answered
 from flexmail.mail.reference import find_keys
 from flexmail.services import notifications
 from flexmail.services.apart import Apart
@@ -35,7 +35,6 @@ _AT_FIRST = 2
 """So many mails are asked for before anything is looked up for the others: the desk waits."""
 _ASKED_BYTES = 256 << 10
 """So much mail may wait at the desk: with all that is said beside it, what its pipe holds."""
-
 
 Result = TypeVar("Result")
 
@@ -67,6 +66,7 @@ class Reading:
         self._asked: dict[int, int] = {}
         self._keys: dict[int, frozenset[str]] = {}
         self._known: dict[int, Known] = {}
+        self._enquiries: dict[int, Enquiry] = {}
 
     def begin(self) -> None:
         """Ask for the mails, without waiting for anything."""
@@ -121,7 +121,9 @@ class Reading:
         """Look up what these mails may be about."""
         self._keys |= {mail.uid: find_keys(mail.raw) for mail in mails}
         keys = frozenset().union(*(self._keys[mail.uid] for mail in mails))
-        self._known |= notifications.known_by(keys)
+        for number, found in notifications.known_by(keys).items():
+            before = self._known.get(number, found)
+            self._known[number] = replace(found, keys=found.keys | before.keys)
         db.session.rollback()  # no transaction is open while a mail is read
 
     def _ask_ahead(self, at: int) -> None:
@@ -139,7 +141,8 @@ class Reading:
 
     def _ask(self, mail: Fetched) -> None:
         if mail.uid not in self._asked:
-            self._desk.ask(mail.raw, self._enquiry(mail))
+            self._enquiries[mail.uid] = enquiry = self._enquiry(mail)
+            self._desk.ask(mail.raw, enquiry)
             self._asked[mail.uid] = len(mail.raw)
 
     def _guarded(self, mail: Fetched, read: Callable[[], Result]) -> Result | Exception:
@@ -187,12 +190,11 @@ class Reading:
         return Enquiry(mail.uid, mail.partial, self._run.settings.words, known)
 
     def _seemed_right(self, mail: Fetched, told: Told) -> bool:
-        """Tell whether the mail leads nowhere else than the keys in its source do."""
+        """Tell whether the mail was read beside what it answers."""
         keys = told.looked.keys
-        fresh = keys - self._keys[mail.uid]
-        if not fresh:
-            return True
-        more = notifications.known_by(fresh)
+        if keys <= self._keys[mail.uid]:
+            return True  # all that they lead to was at hand
+        beside = answered(keys, self._enquiries[mail.uid].known)
+        answers = notifications.sent_for(keys)
         db.session.rollback()
-        seemed = {number for number, one in self._known.items() if not keys.isdisjoint(one.keys)}
-        return more.keys() <= seemed
+        return beside == answers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -316,6 +317,31 @@ def test_explanations_of_one_batch_are_counted_like_all_others(
     deliver(server, *(reply(request, f"Perhaps {number}") for number in range(7)))
     assert run().by_outcome == {"unclear": 7}
     assert len(queued("reply_explanation")) == 5
+
+
+BASE64 = ("Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64")
+
+
+def test_a_mail_is_read_beside_what_it_answers_whatever_the_others_answer(
+    ready: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grouping, "_MAILS", 30)
+    request = ask()
+    below = base64.encodebytes(f"{request.text}\n\nReject".encode()).decode()
+    hidden = reply(request, threaded=False, headers=BASE64, body=below)
+    deliver(server, reply(request, "Perhaps"), hidden)
+    assert run().by_outcome == {"unclear": 1, "rejected": 1}
+
+
+def test_a_mail_that_waits_for_the_desk_is_read_beside_what_it_answers(
+    ready: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grouping, "_MAILS", 30)
+    monkeypatch.setattr(understanding, "_ASKED_BYTES", 1)
+    request = ask()
+    below = reply(request, threaded=False, body=f"{request.text}\n\nReject")
+    deliver(server, *good(1), below, reply(request, "Perhaps", history=False))
+    assert run().by_outcome == {"approved": 1, "rejected": 1, "already_decided": 1}
 
 
 def test_the_answers_of_many_mails_wait_for_nobody(
