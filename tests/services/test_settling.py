@@ -10,14 +10,22 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
 from flexmail.db import db, transaction
 from flexmail.demo.mailserver import MailServer
 from flexmail.errors import Unreachable
-from flexmail.models import Decision, Lease, Reply
-from flexmail.services import apart, concluding, grouping, settling, understanding
+from flexmail.models import AuditEntry, Callback, Decision, Lease, Reply
+from flexmail.services import (
+    apart,
+    audit_check,
+    concluding,
+    grouping,
+    settling,
+    storing,
+    understanding,
+)
 from flexmail.services import tries as counting
 from flexmail.services.apart import Apart
 from flexmail.services.inbox import Report, process_replies
@@ -317,6 +325,34 @@ def test_explanations_of_one_batch_are_counted_like_all_others(
     deliver(server, *(reply(request, f"Perhaps {number}") for number in range(7)))
     assert run().by_outcome == {"unclear": 7}
     assert len(queued("reply_explanation")) == 5
+
+
+def test_what_a_batch_wrote_before_it_failed_is_written_once(
+    ready: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grouping, "_MAILS", 30)
+    requests = [ask(callback_url="https://ci.test/hook"), ask(), ask()]
+    deliver(server, *map(reply, requests), *(reply(requests[0], f"Hm {n}") for n in range(7)))
+    real, failed = storing._store, list[int]()
+
+    def store(mails: list[Any]) -> None:
+        real(mails)
+        if len(mails) > 1:
+            failed.append(len(mails))
+            raise RuntimeError("after all statements of the batch")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storing, "_store", store)
+        report = run()
+    assert failed
+    assert report.by_outcome == {"approved": 3, "already_decided": 7}
+    assert (decisions(), tries(), left(server)) == (3, [1] * 10, [])
+    assert db.session.scalar(select(func.count(Callback.id))) == 1
+    sent = [mail.kind for mail in queued()]
+    assert (sent.count("reply_confirmation"), sent.count("reply_explanation")) == (3, 5)
+    told = select(AuditEntry.id).where(AuditEntry.action == "approval_approved")
+    assert len(db.session.scalars(told).all()) == 3
+    assert audit_check.verify().fault == ""
 
 
 BASE64 = ("Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64")
