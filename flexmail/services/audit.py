@@ -136,7 +136,8 @@ def _write(entries: list[dict[str, Any]]) -> None:
 
     So the traces of a removal stay for ever: the entries after it do not fit the table.
     """
-    row = select(Installation.sealed_audit_end).where(Installation.id == 1).with_for_update()
+    row = select(Installation.sealed_audit_end).where(Installation.id == 1)
+    row = row.with_for_update(key_share=True)  # past those who see to whose installation it is
     try:
         end = sealed_end(db.session.scalar(row))
     except SecretUnreadable:

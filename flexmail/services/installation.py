@@ -58,10 +58,12 @@ def objection(*, lock: bool = False) -> str:
     """Return why nothing may be read or sent from here, "" when it may.
 
     Args:
-        lock: inside a write transaction, keep it so until the commit.
+        lock: inside a write transaction, keep it so until the commit. Only `claim` waits for that:
+            who writes in the audit log may hold what this transaction locks next.
     """
     mark = select(Installation.mark).where(Installation.id == 1)
-    stored = db.session.scalar(mark.with_for_update() if lock else mark)
+    kept = mark.with_for_update(read=True, key_share=True)
+    stored = db.session.scalar(kept if lock else mark)
     return "" if stored == own_mark() else _ELSEWHERE
 
 

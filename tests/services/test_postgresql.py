@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -34,6 +36,7 @@ from flexmail.services import (
     audit_check,
     backup,
     channels,
+    concluding,
     event_warnings,
     events,
     installation,
@@ -59,6 +62,7 @@ from tests.services.stage import (
     set_up,
     together,
 )
+from tests.story.waiting import wait_for
 
 ONE, TWO = "host1:1:x", "host2:1:y"
 Migrated = tuple[str, Path]
@@ -141,6 +145,39 @@ def test_of_approve_and_reject_in_the_same_moment_one_decides(people: Flask) -> 
         told = select(Callback).where(Callback.approval_id == request.approval_id)
         assert len(db.session.scalars(told).all()) == 1
     assert audit_check.verify().fault == ""
+
+
+def test_who_cancels_while_a_batch_is_concluded_and_the_batch_never_wait_for_each_other(
+    people: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(server)
+    request, real = ask(), concluding.conclude
+    server.deliver(APPROVALS, reply(request))
+
+    def cancel() -> str:
+        with people.app_context():
+            return approvals.cancel(request.approval_id, now=NOW).status
+
+    with ThreadPoolExecutor(1) as pool:
+        cancelled: list[Future[str]] = []
+
+        def conclude(*given: Any) -> Any:
+            cancelled.append(pool.submit(cancel))
+            wait_for(lambda: cancelled[0].done() or _waits(), seconds=10, what="it has its row")
+            return real(*given)
+
+        monkeypatch.setattr("flexmail.services.settling.conclude", conclude)
+        report = process_replies(now=NOW)
+        assert cancelled[0].result(10) == "cancelled"
+    assert (report.error, report.by_outcome) == ("", {"cancelled": 1})
+    assert audit_check.verify().fault == ""
+
+
+def _waits() -> bool:
+    """Tell whether a transaction waits for another one."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with db.engine.connect() as connection:
+        return bool(connection.scalar(waiting))
 
 
 def test_of_many_who_ask_for_a_new_lease_at_once_one_gets_it(context: Flask) -> None:
