@@ -91,7 +91,8 @@ def transaction(*, durable: bool = True) -> Iterator[None]:
             connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
         yield
         left_to_do = session.info["at_end"]
-        for work in dict.fromkeys(work for work, _item in left_to_do):
+        # By the last item of each: whoever is to come behind others is asked for behind them.
+        for work in reversed(dict.fromkeys(work for work, _item in reversed(left_to_do))):
             work([item for worker, item in left_to_do if worker is work])
         session.commit()
     except BaseException:

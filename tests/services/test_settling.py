@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from flexmail.db import db, transaction
@@ -325,6 +325,28 @@ def test_explanations_of_one_batch_are_counted_like_all_others(
     deliver(server, *(reply(request, f"Perhaps {number}") for number in range(7)))
     assert run().by_outcome == {"unclear": 7}
     assert len(queued("reply_explanation")) == 5
+
+
+def test_the_end_of_the_audit_log_is_locked_last(
+    ready: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who changes a mail locks it first and the log last: so nobody waits in a circle."""
+    monkeypatch.setattr(grouping, "_MAILS", 30)
+    deliver(server, reply(ask(callback_url="https://ci.test/hook")), reply(ask()))
+    said: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        said.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        assert run().by_outcome == {"approved": 2}
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+    log = max(at for at, one in enumerate(said) if "SELECT installation.sealed_audit_end" in one)
+    mails = [at for at, one in enumerate(said) if one.startswith("UPDATE outbox")]
+    assert len(mails) == 2
+    assert max(mails) < log
 
 
 def test_what_a_batch_wrote_before_it_failed_is_written_once(
