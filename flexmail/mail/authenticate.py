@@ -28,7 +28,9 @@ class Authentication:
     reason: str
 
 
-def authenticate(headers: Sequence[str], *, authserv_id: str, from_domain: str) -> Authentication:
+def authenticate(
+    headers: Sequence[str], *, authserv_id: str, from_domain: str, ends_differ: bool = False
+) -> Authentication:
     """Say whether the configured server authenticated the domain of the From address.
 
     Passed is `dmarc=pass` whose header.from is that very domain, or, where DMARC found no policy,
@@ -42,7 +44,12 @@ def authenticate(headers: Sequence[str], *, authserv_id: str, from_domain: str) 
         headers: every Authentication-Results value, unfolded, topmost first.
         authserv_id: compared whole, without regard to case; an empty one never matches.
         from_domain: in lower-case A-labels.
+        ends_differ: the lines of the headers do not all end alike.
     """
+    if ends_differ:
+        return Authentication(
+            False, "Its header lines end in two ways: the mail server may have read other ones."
+        )
     wanted, domain = authserv_id.strip().lower(), from_domain.lower()
     if not wanted or not domain:
         return Authentication(False, "No mail server is named, or the sender has no domain.")

@@ -27,6 +27,7 @@ __all__ = [
     "MAX_PARTS",
     "Part",
     "TooMuch",
+    "ends_differ",
     "has_bare_cr",
     "header_block",
     "read",
@@ -63,6 +64,14 @@ def has_bare_cr(head: bytes) -> bool:
     a From or an Authentication-Results that the server never saw (RFC 5322, section 2.2).
     """
     return head.count(b"\r") > head.count(b"\r\n")
+
+
+def ends_differ(head: bytes) -> bool:
+    """Tell whether some lines among the headers end in CRLF and others in LF alone.
+
+    A mail server that goes by CRLF has seen other headers then, and an end further down.
+    """
+    return 0 < head.count(b"\r\n") < head.count(b"\n")
 
 
 def read(raw: bytes) -> Part:

@@ -22,6 +22,7 @@ from flexmail.mail.bounded import (
     MAX_HEADER_BYTES,
     Part,
     TooMuch,
+    ends_differ,
     has_bare_cr,
     header_block,
     read,
@@ -64,6 +65,8 @@ class Parsed:
     reports: tuple[DeliveryReport, ...] = ()
     own_mark: str = ""
     authentication_results: tuple[str, ...] = ()
+    ends_differ: bool = False
+    """The server that wrote these results may have seen other headers."""
     problem: str = ""
     text_missing: bool = False
     torn: bool = False
@@ -108,7 +111,7 @@ def _parse(raw: bytes, *, cut: bool) -> Parsed:
         problem = "A carriage return stands alone among the headers."
     elif any(isinstance(defect, _AMBIGUOUS) for defect in message.defects):
         problem = "A line among the headers is not a header."
-    return _facts(message, problem=problem, cut=cut)
+    return replace(_facts(message, problem=problem, cut=cut), ends_differ=ends_differ(head))
 
 
 def _facts(message: Part, *, problem: str, cut: bool, rest: str = "") -> Parsed:

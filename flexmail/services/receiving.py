@@ -122,6 +122,7 @@ def _judge_bound(
             mail.parsed.authentication_results,
             authserv_id=settings.trusted_authserv_id,
             from_domain=author.addr_spec.rpartition("@")[2],
+            ends_differ=mail.parsed.ends_differ,
         )
         if not proof.passed:
             return refused("unauthenticated", proof.reason)

@@ -56,6 +56,7 @@ def authentication(facts: Facts) -> Found:
         facts.parsed.authentication_results,
         authserv_id=settings.trusted_authserv_id,
         from_domain=author.addr_spec.rpartition("@")[2],
+        ends_differ=facts.parsed.ends_differ,
     )
     return proof.passed, proof.reason
 

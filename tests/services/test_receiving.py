@@ -244,6 +244,19 @@ def test_where_the_settings_ask_the_mail_server_has_to_vouch_for_the_sender(
     assert answers() == [(CONFIRMED if outcome == "approved" else EXPLAINED, BOB)]
 
 
+def test_nobody_is_vouched_for_where_the_mail_server_may_have_read_other_headers(
+    ready: Flask,
+) -> None:
+    set_up(reply_trust="authenticated_sender", trusted_authserv_id="mx.corp.test")
+    request = ask()
+    inside = reply(request).replace(b"\r\n", b"\n")  # to who goes by CRLF all of it is one header
+    smuggled = f"{PASS}\r\nX: a\n".encode() + inside + b"\r\nFrom: charlie@corp.test\r\n\r\n"
+    row = hand_in(smuggled)
+    assert (row.outcome, row.sender) == ("unauthenticated", "Bob <bob@corp.test>")
+    assert "end in two ways" in row.reason
+    assert hand_in(PASS.encode() + b"\n" + inside).outcome == "approved"
+
+
 @pytest.mark.parametrize(
     ("sender", "outcome"),
     [
