@@ -17,12 +17,12 @@ from sqlalchemy.exc import OperationalError
 from flexmail.db import db, savepoint
 from flexmail.errors import OwnershipLost, ReadingFailed
 from flexmail.models import Reply
-from flexmail.services import bindings, closing, storing
+from flexmail.services import bindings, closing, kept_mail, storing
 from flexmail.services.bindings import Bindings, Entry
 from flexmail.services.receiving import receive
 from flexmail.services.reply_run import Run
 from flexmail.services.tries import MAX_TRIES
-from flexmail.services.understood import Understood, sealed_copy
+from flexmail.services.understood import Understood
 from flexmail.transport.imap import Fetched
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def _try_again(entry: Entry, mail: Fetched, trouble: Exception, now: datetime) -
         # What lies behind the copy is told by the outcome alone: see `text_is_behind`.
         outcome = "too_large" if mail.text_behind else "failed"
         columns |= {"outcome": outcome, "processed_at": now}
-        columns |= {"raw_partial": mail.partial, "sealed_raw": sealed_copy(mail.raw)}
+        columns |= {"raw_partial": mail.partial, "sealed_raw": kept_mail.sealed(mail.raw)}
     _write([columns])
     return outcome
 

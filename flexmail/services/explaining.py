@@ -27,7 +27,7 @@ from flexmail.services.bindings import Entry
 from flexmail.services.evidence import Facts, Found, Leads, leads_of, same_bytes
 from flexmail.services.explanation import Answer, Bound, Explanation, Rule
 from flexmail.services.in_force import InForce
-from flexmail.services.inbox import raw_of
+from flexmail.services.kept_mail import raw_of
 from flexmail.services.receiving import receive
 from flexmail.services.reply_run import MAX_BYTES, identity_of, text_is_behind
 from flexmail.services.storing import Queued

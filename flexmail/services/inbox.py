@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-import zlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.errors import FlexmailError, OwnershipLost
-from flexmail.models import EmailSettings, Reply
+from flexmail.models import EmailSettings
 from flexmail.services import (
     canary,
     channels,
@@ -26,7 +24,7 @@ from flexmail.services.reply_run import LEASE, Patience, Report, Run
 from flexmail.services.taking import take
 from flexmail.transport.imap import open_folder
 
-__all__ = ["Patience", "Report", "process_replies", "raw_of", "summary_of"]
+__all__ = ["Patience", "Report", "process_replies", "summary_of"]
 
 log = logging.getLogger(__name__)
 
@@ -96,11 +94,6 @@ def summary_of(report: Report) -> dict[str, object]:
         "by_outcome": report.by_outcome,
         "seconds": report.seconds,
     }
-
-
-def raw_of(row: Reply) -> bytes:
-    """Return the kept copy of a mail, b"" when there is none (any more)."""
-    return zlib.decompress(key_ring().open(row.sealed_raw)) if row.sealed_raw else b""
 
 
 def _run(report: Report, fence: int, keep_going: Callable[[], bool], patience: Patience) -> None:

@@ -14,12 +14,12 @@ from flexmail.mail.address import normalise
 from flexmail.mail.authenticate import authenticate
 from flexmail.mail.reference import MAX_FOUND, digest, mask
 from flexmail.models import ApprovalReference, Reply
-from flexmail.services import answers, approvals, bindings, bounces
+from flexmail.services import answers, approvals, bindings, bounces, kept_mail
 from flexmail.services.answers import Outcome
 from flexmail.services.approvals import Verdict
 from flexmail.services.bindings import Bindings, Entry
 from flexmail.services.in_force import InForce
-from flexmail.services.understood import Understood, copy_of
+from flexmail.services.understood import Understood
 
 Shown = dict[str, Any]
 _DECIDED = {"approve": "approved", "reject": "rejected"}
@@ -67,7 +67,7 @@ def receive(
         "message_id": _one_line(mail.parsed.message_id),
         "approval_id": approval.id if approval else outcome.approval_id,
         "raw_partial": mail.partial,
-        "sealed_raw": copy_of(mail),
+        "sealed_raw": kept_mail.sealed(mail.raw, mail.sealed),
     }
     answers.queue(outcome, to_message_id=mail.parsed.message_id, now=now)
     return Received(outcome, columns)

@@ -13,7 +13,7 @@ from flexmail.db import db, transaction
 from flexmail.errors import NotFound
 from flexmail.mail.reference import mask, mask_bytes
 from flexmail.models import Reply
-from flexmail.services import inbox, settings
+from flexmail.services import kept_mail, settings
 from flexmail.services.paging import Page, page_of
 
 _CODING = re.compile(rb"^(?:MIME-Version|Content-[^:\s]*)(?=[ \t]*:)", re.IGNORECASE | re.MULTILINE)
@@ -63,7 +63,7 @@ def shown_text(reply: Reply) -> str:
     Raises:
         SecretUnreadable: no key opens the copy.
     """
-    raw = inbox.raw_of(reply)
+    raw = kept_mail.raw_of(reply)
     header, rest, decoded = _opened(reply, raw)
     text = header + (rest if decoded is None else b"\n\n" + decoded.encode("utf-8", "replace"))
     return mask(text.decode("utf-8", "replace").replace("\r\n", "\n"))
@@ -78,7 +78,7 @@ def saved_copy(reply: Reply) -> bytes:
     Raises:
         SecretUnreadable: no key opens the copy.
     """
-    raw = inbox.raw_of(reply)
+    raw = kept_mail.raw_of(reply)
     header, rest, decoded = _opened(reply, raw)
     if decoded is None:
         return mask_bytes(header + rest)
@@ -89,7 +89,7 @@ def saved_copy(reply: Reply) -> bytes:
 
 def missing(reply: Reply) -> str:
     """Say which part of a mail is kept, "" where that is all of it or nothing."""
-    raw = inbox.raw_of(reply)
+    raw = kept_mail.raw_of(reply)
     if not raw or not reply.raw_partial:
         return ""
     return f"the first {_size(len(raw))} of {_size(reply.size_bytes)}: attachments are cut off"

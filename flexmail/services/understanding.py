@@ -20,12 +20,12 @@ from flexmail.db import db
 from flexmail.errors import ReaderUnavailable, ReadingFailed
 from flexmail.mail.desk import Enquiry, Known, Told, answered
 from flexmail.mail.reference import find_keys
-from flexmail.services import notifications
+from flexmail.services import kept_mail, notifications
 from flexmail.services.apart import Apart
 from flexmail.services.bindings import Entry
 from flexmail.services.reply_run import Run
 from flexmail.services.tries import MAX_TRIES
-from flexmail.services.understood import Understood, copied, understand
+from flexmail.services.understood import Understood, understand
 from flexmail.transport.imap import Fetched
 
 log = logging.getLogger(__name__)
@@ -163,7 +163,7 @@ class Reading:
         mail = self._mails[at]
         self._ask(mail)
         self._ask_ahead(at + 1)
-        sealed = copied(mail.raw)  # while the desk is at it
+        sealed = kept_mail.made(mail.raw)  # while the desk is at it
         try:
             told = told_of(self._desk, mail)
         except BaseException:

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, field
 
-from flexmail.crypto import KeyRing, key_ring
 from flexmail.mail.desk import Desk, Found, Reader
 from flexmail.mail.parse import Parsed
 from flexmail.mail.reference import digest, find_message_ids
 from flexmail.mail.reply import Reading
 from flexmail.services import notifications
 from flexmail.services.in_force import InForce
-
-_LEVEL = 3
-"""How hard zlib tries: the default of 6 takes half as long again for 4 % less."""
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """A sealed copy of a mail, and the keys it was sealed with."""
-
-    sealed: bytes
-    ring: KeyRing
+from flexmail.services.kept_mail import Copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +23,7 @@ class Understood:
     found: tuple[Found, ...]
     reading: Reading
     sealed: Copy | None = field(default=None, repr=False)
-    """Its copy, where it was sealed already; see `copy_of`."""
+    """Its copy, where it was sealed ahead of the transaction that stores it."""
     text_behind: bool = False
     """There is text behind what was fetched."""
 
@@ -70,25 +58,3 @@ def understand(
     parsed = looked.parsed
     reading = desk.read(settings.words, notifications.sent_for(looked.keys))
     return Understood(raw, partial, parsed, looked.found, reading)
-
-
-def copy_of(mail: Understood) -> bytes:
-    """Return the copy of a mail to be kept; sealed anew where its key went in the meantime.
-
-    Keys go in a write transaction: inside one, what is open now can be opened after the commit.
-    """
-    copy, ring = mail.sealed, key_ring()
-    if copy and (copy.ring is ring or ring.opens(copy.sealed)):
-        return copy.sealed
-    return sealed_copy(mail.raw)
-
-
-def copied(raw: bytes) -> Copy:
-    """Seal the copy of a mail ahead of the transaction that stores it."""
-    ring = key_ring()
-    return Copy(ring.seal(zlib.compress(raw, _LEVEL)), ring)
-
-
-def sealed_copy(raw: bytes) -> bytes:
-    """Return what is kept to be shown, put back or processed again later."""
-    return copied(raw).sealed

@@ -21,6 +21,7 @@ from flexmail.services import (
     audit,
     inbox,
     installation,
+    kept_mail,
     leases,
     reply_folders,
     reply_log,
@@ -55,7 +56,7 @@ class Means:
 def means(reply: Reply) -> Means:
     """Say what can be done with a mail; its raw copy is loaded."""
     try:
-        raw, trouble = inbox.raw_of(reply), "No copy of it is kept (any more)."
+        raw, trouble = kept_mail.raw_of(reply), "No copy of it is kept (any more)."
     except SecretUnreadable as error:
         raw, trouble = b"", str(error)
     if not raw:
@@ -80,7 +81,7 @@ def restore(reply_id: int, *, now: datetime) -> Reply:
             raise Conflict(_BUSY)
         reply = reply_log.get(reply_id)
         _refuse(means(reply).restore)
-        raw, received_at = inbox.raw_of(reply), reply.first_seen_at
+        raw, received_at = kept_mail.raw_of(reply), reply.first_seen_at
         uidvalidity, uid = reply.uidvalidity, reply.uid
         account, name = _home()
         db.session.rollback()  # no transaction is open while the network is used
@@ -188,7 +189,7 @@ def _note_return(reply_id: int, moment: datetime) -> None:
 
 
 def _read(reply: Reply, in_force: InForce) -> Understood:
-    raw, partial, behind = inbox.raw_of(reply), reply.raw_partial, text_is_behind(reply)
+    raw, partial, behind = kept_mail.raw_of(reply), reply.raw_partial, text_is_behind(reply)
     try:
         with Apart() as desk:
             mail = understand(raw, partial=partial, settings=in_force, desk=desk)

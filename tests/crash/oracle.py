@@ -13,7 +13,7 @@ from flexmail.db import db
 from flexmail.mail.reference import digest
 from flexmail.models import Approval, OutboxMail, Reply
 from flexmail.services import audit_check
-from flexmail.services.inbox import raw_of
+from flexmail.services.kept_mail import raw_of
 from tests.crash.ground import BOB, VERDICTS, Ground, Round, digest_of
 from tests.servers import PASSWORD
 

@@ -25,7 +25,7 @@ from sqlalchemy.orm import undefer
 
 from flexmail.db import db, transaction
 from flexmail.models import Approval, Channel, Decision, Lease, OutboxMail, Reply, User
-from flexmail.services import accounts, inbox, settings
+from flexmail.services import accounts, inbox, kept_mail, settings
 from flexmail.services.reply_run import Patience, Report
 from tests.faults.proxy import Proxy
 from tests.servers import PASSWORD, Dovecot
@@ -268,7 +268,7 @@ class Scene:
         for mail in self.mails:
             if mail.raw not in present and mail not in self.lost:
                 assert mail.sha256 in settled, "a mail is gone and nobody knows what became of it"
-                assert inbox.raw_of(settled[mail.sha256]) == mail.raw
+                assert kept_mail.raw_of(settled[mail.sha256]) == mail.raw
         of_others = [flags for flags, raw in there.values() if raw == _OF_OTHERS]
         assert of_others == [frozenset({b"\\Deleted"})] * self.marked
         assert self.look(ASIDE) == self._aside

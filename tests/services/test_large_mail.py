@@ -11,7 +11,7 @@ from sqlalchemy import select
 from flexmail.db import db
 from flexmail.mail.bounded import HEAD_BYTES
 from flexmail.models import Reply
-from flexmail.services import answers, explaining, inbox, undo
+from flexmail.services import answers, explaining, inbox, kept_mail, undo
 from flexmail.services.reply_run import MAX_BYTES, text_is_behind
 from tests.conftest import NOW
 from tests.fixtures_servers import need
@@ -88,7 +88,7 @@ def outcome_of(raw: bytes, dovecot: Dovecot) -> Reply:
 def test_of_a_mail_whose_text_comes_first_64_kib_are_read(size: int, dovecot: Dovecot) -> None:
     row = outcome_of(made_of(f"{TEXT}Approve", attached(size), picture(50_000)), dovecot)
     assert (row.outcome, row.raw_partial) == ("approved", True)
-    assert len(inbox.raw_of(row)) == HEAD_BYTES
+    assert len(kept_mail.raw_of(row)) == HEAD_BYTES
     assert row.size_bytes > size
 
 

@@ -12,7 +12,7 @@ from flask import Flask
 from flexmail import create_app
 from flexmail.models import OUTCOMES
 from flexmail.services import accounts, approvals
-from flexmail.services.inbox import raw_of
+from flexmail.services.kept_mail import raw_of
 from tests.conftest import NOW
 from tests.services.stage import (
     ADA,

@@ -39,7 +39,8 @@ from flexmail.services import (
 )
 from flexmail.services.apart import Apart
 from flexmail.services.approval_shape import approval_shape
-from flexmail.services.inbox import Report, process_replies, raw_of
+from flexmail.services.inbox import Report, process_replies
+from flexmail.services.kept_mail import raw_of
 from flexmail.services.reply_run import MAX_BYTES, Patience, Run
 from flexmail.transport.imap import Fetched, Folder, open_folder
 from tests.conftest import NOW

@@ -23,6 +23,7 @@ from flexmail.services import (
     approvals,
     audit,
     explaining,
+    kept_mail,
     leases,
     reply_log,
     settings,
@@ -30,8 +31,8 @@ from flexmail.services import (
     undo,
 )
 from flexmail.services.apart import Apart
-from flexmail.services.inbox import process_replies, raw_of
-from flexmail.services.understood import sealed_copy
+from flexmail.services.inbox import process_replies
+from flexmail.services.kept_mail import raw_of
 from flexmail.transport.imap import open_folder
 from tests.conftest import NOW
 from tests.services.stage import (
@@ -351,7 +352,7 @@ def test_of_a_kept_part_only_what_is_whole_decides(ready: Flask) -> None:
     cut_off = large(text_last=True)[: 1 << 20]
     with transaction():
         stored = db.session.get_one(Reply, row.id)
-        stored.sealed_raw, stored.raw_partial = sealed_copy(cut_off), True
+        stored.sealed_raw, stored.raw_partial = kept_mail.sealed(cut_off), True
     assert undo.reprocess(row.id, now=LATER).outcome == "too_large"
 
 

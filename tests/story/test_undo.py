@@ -10,7 +10,15 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from flexmail.services import accounts, approval_requests, approvals, delivery, inbox, reply_log
+from flexmail.services import (
+    accounts,
+    approval_requests,
+    approvals,
+    delivery,
+    inbox,
+    kept_mail,
+    reply_log,
+)
 from flexmail.services.approval_requests import NewApproval
 from tests.conftest import NOW, PASSWORD
 from tests.servers import Dovecot, Exim
@@ -45,7 +53,7 @@ def test_a_mail_that_ada_puts_back_is_decided_by_the_next_run(
     report = inbox.process_replies(now=LATER)
     assert report.by_outcome == {"not_an_approver": 1}
     (reply_id,) = report.reply_ids
-    raw = inbox.raw_of(reply_log.get(reply_id))
+    raw = kept_mail.raw_of(reply_log.get(reply_id))
     assert office.mails(flexmail) == []
 
     accounts.set_active(bob, True)

@@ -15,9 +15,8 @@ from flexmail.crypto import key_store
 from flexmail.db import db, transaction
 from flexmail.demo.mailserver import MailServer
 from flexmail.models import Reply
-from flexmail.services import inbox, leases, reply_log, undo
+from flexmail.services import kept_mail, leases, reply_log, undo
 from flexmail.services.apart import Apart
-from flexmail.services.understood import sealed_copy
 from tests.conftest import Cast
 from tests.services import stage
 from tests.views.filled import fill_database
@@ -103,8 +102,8 @@ def test_a_copy_that_no_key_opens_disables_all_buttons_and_says_so(
 def test_a_partial_copy_says_at_every_button_what_is_missing(filled: Flask, ada: Visitor) -> None:
     with filled.app_context(), transaction():
         row = db.session.get_one(Reply, 2)
-        raw = inbox.raw_of(row)
-        row.sealed_raw = sealed_copy(raw + b"x" * ((64 << 10) - len(raw)))
+        raw = kept_mail.raw_of(row)
+        row.sealed_raw = kept_mail.sealed(raw + b"x" * ((64 << 10) - len(raw)))
         row.raw_partial = True
         row.size_bytes = 10 << 20
     page = Shown(ada.get("/replies/2").text)
@@ -129,7 +128,7 @@ def test_a_mail_is_downloaded_as_a_file_with_its_references_masked(
     assert not stage.REFERENCE.search(answer.text.upper())
     assert "<fm-*" in answer.text
     with filled.app_context():
-        assert len(answer.data) == len(inbox.raw_of(reply_log.get(2)))
+        assert len(answer.data) == len(kept_mail.raw_of(reply_log.get(2)))
 
 
 def test_a_copy_that_is_gone_is_not_downloaded(filled: Flask, ada: Visitor) -> None:
@@ -179,8 +178,8 @@ def test_a_mail_is_processed_again_after_a_mend(filled: Flask, ada: Visitor) -> 
     assert "processed again and ended as unclear" in Shown(answer.text).notices("good")[0]
     with filled.app_context(), transaction():
         row = db.session.get_one(Reply, 2)
-        raw = inbox.raw_of(row).replace(b"Who else has seen this?", b"Approve")
-        row.sealed_raw = sealed_copy(raw)
+        raw = kept_mail.raw_of(row).replace(b"Who else has seen this?", b"Approve")
+        row.sealed_raw = kept_mail.sealed(raw)
     answer = ada.follow(ada.post("/replies/2/reprocess"))
     assert "ended as approved" in Shown(answer.text).notices("good")[0]
     again = ada.post("/replies/2/reprocess")
