@@ -4,8 +4,8 @@
 .PHONY: help run demo test check corpus mutants fuzz crash soak bench clean
 
 PYTHON ?= python3
-# Test processes side by side, and what else pytest is to be told: make test ARGS="-k reply"
-WORKERS ?= 2
+# Test processes side by side (they wait for servers a third of their time), and what else pytest is to be told: make test ARGS="-k reply"
+WORKERS ?= 3
 ARGS ?=
 
 bin := .venv/bin
