@@ -3,8 +3,8 @@
     python -m tests.mutation            # the whole table
     python -m tests.mutation authorise  # the rows whose condition or file holds the word
 
-Exit 1 if a mutant survives, or if the tests are red before anything was taken out. The checkout
-itself is never touched.
+Exit 1 if a mutant survives, or if the tests are red before anything was taken out; 2 if no row
+holds the words. The checkout itself is never touched.
 """
 
 from __future__ import annotations
@@ -147,6 +147,9 @@ def main(words: Sequence[str]) -> int:
         if all(word in f"{mutant.file} {mutant.condition}" for word in words)
     ]
     tried = [mutant for mutant in wanted if not mutant.redundant]
+    if not tried:
+        say(f"No row holds all of: {', '.join(words)}.")
+        return 2
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         whole = Path(name, "whole")

@@ -161,6 +161,34 @@ RECEIVING = rows(
     ),
 )
 
+SETTLED_ONCE = rows(
+    "flexmail/services/concluding.py",
+    "tests/services/test_settling.py",
+    (
+        "no mail gets a second outcome",
+        ".rowcount != len(rows):",
+        ".rowcount < 0:",
+        "test_a_mail_that_somebody_else_settled_meanwhile_is_not_settled_again",
+    ),
+)
+
+CLOSED_ONCE = rows(
+    "flexmail/services/closing.py",
+    "tests/services/test_closing.py",
+    (
+        "a request is closed once",
+        ".rowcount != len(rows):",
+        ".rowcount < 0:",
+        "test_what_was_closed_behind_our_back_is_not_closed_again",
+    ),
+    (
+        "only a pending request is closed",
+        '_APPROVALS.c.id == bindparam("number"), _APPROVALS.c.status == "pending"',
+        '_APPROVALS.c.id == bindparam("number")',
+        "test_what_was_closed_behind_our_back_is_not_closed_again",
+    ),
+)
+
 BINDINGS = rows(
     "flexmail/services/bindings.py",
     "tests/services/test_conditions.py",

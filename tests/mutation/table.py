@@ -10,6 +10,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *trust.APPROVERS,
     *receiving.RECEIVING,
     *receiving.BINDINGS,
+    *receiving.SETTLED_ONCE,
+    *receiving.CLOSED_ONCE,
     *sender.ADDRESS,
     *sender.ADDR_SPEC,
     *sender.REFERENCE,
@@ -33,6 +35,7 @@ MUTANTS: tuple[Mutant, ...] = (
 GUARDED: dict[str, tuple[str, ...]] = {
     "flexmail/services/approvals.py": ("authorise", "decide", "cancel"),
     "flexmail/services/receiving.py": ("_judge", "_judge_bound", "_reference_of"),
+    "flexmail/services/closing.py": ("_store_closed",),
     "flexmail/mail/address.py": ("sole_author", "_split", "_phrase", "_mailbox", "normalise"),
     "flexmail/mail/authenticate.py": ("authenticate", "_results_of", "_judge", "_speaks_for"),
     "flexmail/mail/auth_results.py": ("read", "_read_result", "_without_comments"),

@@ -139,6 +139,21 @@ def test_a_batch_is_being_read_while_the_one_before_it_is_concluded(
     assert (left(server), decisions()) == ([], 5)
 
 
+def test_a_mail_that_somebody_else_settled_meanwhile_is_not_settled_again(
+    ready: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mails = deliver(server, *good(2))
+
+    def settle() -> None:
+        others = update(Reply.__table__).values(outcome="failed")  # type: ignore[arg-type]
+        db.session.connection().execute(others)
+
+    before_concluding(monkeypatch, settle)
+    assert "Somebody else gave a mail of this batch its outcome." in run().error
+    assert (decisions(), outcomes(), left(server)) == (0, [None, None], mails)
+    assert run(after=MINUTE).by_outcome == {"approved": 2}
+
+
 def test_a_mail_that_ends_its_reader_while_it_reads_ahead_counts_one_try_a_run(
     ready: Flask, server: MailServer, desk: Apart, monkeypatch: pytest.MonkeyPatch
 ) -> None:
