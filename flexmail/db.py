@@ -107,9 +107,17 @@ def insert_unless_there(model: type[Base], **values: Any) -> bool:
 
     Two that try at the same moment end as one row, on PostgreSQL too, where writers do not queue.
     """
-    dialect: Any = importlib.import_module(f"sqlalchemy.dialects.{db.engine.dialect.name}")
-    inserting = dialect.insert(model).values(values).on_conflict_do_nothing()
-    return bool(db.session.connection().execute(inserting).rowcount)
+    connection = db.session.connection()
+    inserting = insert_of(connection.dialect.name, model).values(values).on_conflict_do_nothing()
+    return bool(connection.execute(inserting).rowcount)
+
+
+def insert_of(dialect: str, into: Any) -> Any:
+    """Return an INSERT as this database has it, which can say what to do where the key is there.
+
+    The other database is not loaded: that takes long.
+    """
+    return importlib.import_module(f"sqlalchemy.dialects.{dialect}").insert(into)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from flask import current_app
 from sqlalchemy import Table, insert
 
 from flexmail.db import db, transaction
-from flexmail.errors import NotFound, TooMany
+from flexmail.errors import TooMany
 from flexmail.mail.compose import OutgoingContent
 from flexmail.models import Event, EventSkip
 from flexmail.services import (
@@ -64,18 +64,6 @@ def send(told: NewEvent, *, now: datetime, token_id: int | None = None) -> Repor
             rows = [{"event_id": event_id} | asdict(skip) for skip in skips]
             db.session.connection().execute(insert(_SKIPS), rows)
         return Report(event_id, queued, tuple(skips))
-
-
-def get(event_id: int) -> Event:
-    """Return an event.
-
-    Raises:
-        NotFound
-    """
-    event = db.session.get(Event, event_id)
-    if event is None:
-        raise NotFound(f"There is no event {event_id}.")
-    return event
 
 
 def _count(token_id: int | None, now: datetime) -> None:

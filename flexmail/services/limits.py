@@ -5,7 +5,6 @@ Counting joins the caller's transaction: what is not committed was not counted.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -14,7 +13,7 @@ from typing import Any, cast
 from sqlalchemy import Table, delete, func, select
 from sqlalchemy.sql.dml import ReturningInsert
 
-from flexmail.db import db, transaction
+from flexmail.db import db, insert_of, transaction
 from flexmail.models import HourlyCount
 
 _KEPT = timedelta(hours=24)
@@ -58,9 +57,7 @@ def count(keys: Sequence[str], *, now: datetime) -> dict[str, int]:
 def _counting(dialect: str) -> ReturningInsert[Any]:
     """Return the statement, made once: making it costs more than running it."""
     table = cast(Table, HourlyCount.__table__)
-    # The database that is not there takes long to load.
-    new: Any = importlib.import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
-    counted = new.on_conflict_do_update(
+    counted = insert_of(dialect, table).on_conflict_do_update(
         index_elements=["key", "hour"], set_={"count": table.c["count"] + 1}
     )
     counting: ReturningInsert[Any] = counted.returning(table.c["key"], table.c["count"])

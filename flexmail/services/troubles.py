@@ -33,14 +33,13 @@ LATE = timedelta(minutes=10)
 
 
 def init_app(app: Flask) -> None:
-    """Refuse to start with an address that would never be called.
+    """Refuse to start with an address, where there is one, that would never be called.
 
     Raises:
         ConfigError
     """
     with app.app_context():
-        url = current_app.config["TROUBLE_URL"]
-        if url and (fault := callbacks.fault_of(url)):
+        if fault := callbacks.fault_of(app.config["TROUBLE_URL"]):
             raise ConfigError(f"FLEXMAIL_TROUBLE_URL: {fault}")
 
 
@@ -49,18 +48,21 @@ def watch(*, now: datetime) -> None:
     present = at_present(now=now)
     if present.keys() == {row.kind for row in known()}:
         return
+    said: list[tuple[int, str]] = []
     with transaction():
         told = {row.kind: row for row in db.session.scalars(select(Trouble).with_for_update())}
         for kind in present.keys() - told.keys():
             row = Trouble(kind=kind, since=now, text=present[kind])
             db.session.add(row)
             _tell(BEGAN, row, now)
-            log.error("trouble: %s: %s", kind, row.text)
+            said.append((logging.ERROR, f"{kind}: {row.text}"))
         for kind in told.keys() - present.keys():
             row = told[kind]
             _tell(ENDED, row, now)
             db.session.delete(row)
-            log.warning("trouble: %s is over, it lasted since %s", kind, iso(row.since))
+            said.append((logging.WARNING, f"{kind} is over, it lasted since {iso(row.since)}"))
+    for level, sentence in said:  # once it is committed that it was told
+        log.log(level, "trouble: %s", sentence)
 
 
 def known() -> list[Trouble]:
