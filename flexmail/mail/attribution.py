@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from flexmail.mail.lines import CLOCK, MAX_SEEN, YEAR, bare, is_blank
 from flexmail.mail.wordings import MID_OPENERS, OPENERS, QUOTING, WROTE, WROTE_UNSPACED
@@ -35,8 +36,7 @@ def attribution_start(lines: Sequence[str], at: int, begin: int) -> int | None:
     A date decides where it starts, for names and addresses may fill the lines after it; one that
     starts as such lines do is preferred over a shorter one.
     """
-    last = bare(lines[at][-MAX_SEEN:]).rstrip(_AROUND + ")")
-    if not (last.endswith(_COLONS) or "@" in last or _wrote(_words(last)) or _is_dated(last)):
+    if not _may_end_one(lines[at][-MAX_SEEN:]):
         return None
     above_quote = _is_above_a_quote(lines, at)
     best = None
@@ -51,6 +51,12 @@ def attribution_start(lines: Sequence[str], at: int, begin: int) -> int | None:
             return start
         best = start if opener or best is None else best
     return best
+
+
+@lru_cache(maxsize=64)  # the line that decides is mostly the same, in both texts and in all mails
+def _may_end_one(line: str) -> bool:
+    line = bare(line).rstrip(_AROUND + ")")
+    return line.endswith(_COLONS) or "@" in line or _wrote(_words(line)) or _is_dated(line)
 
 
 def _is_above_a_quote(lines: Sequence[str], at: int) -> bool:

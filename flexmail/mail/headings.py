@@ -49,7 +49,12 @@ def starts_history(lines: Sequence[str], at: int, begin: int) -> bool:
 
 def is_drawn(line: str) -> bool:
     """Tell whether a line is drawn, alone or on both sides of a title, or is such a title."""
-    line = bare(line[:MAX_SEEN]).strip()
+    return _is_drawn(line[:MAX_SEEN])
+
+
+@lru_cache(maxsize=64)  # the line that decides is mostly the same, in both texts and in all mails
+def _is_drawn(line: str) -> bool:
+    line = bare(line).strip()
     title = line.strip("*:\uff1a \t").strip()
     if title.lower() in _TITLES or line.lower().startswith(FORWARD_INTRODUCTIONS):
         return line.endswith((":", "\uff1a")) or title.lower() in _TITLES

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from flexmail.mail.decision import (
     DEFAULT_WORDS,
@@ -22,12 +23,13 @@ from flexmail.mail.decision import (
 from flexmail.mail.html import goes_on, visible_text
 from flexmail.mail.lines import MAX_LINES, is_blank, next_written, split_lines
 from flexmail.mail.openings import below_opening
-from flexmail.mail.ours import Sent, quote_ours
+from flexmail.mail.ours import Sent
 from flexmail.mail.parse import Parsed
 from flexmail.mail.phrases import GOODBYES
-from flexmail.mail.quote import Kind, OwnLines, is_quoted, own_lines
+from flexmail.mail.quote import OwnLines, own_lines
 from flexmail.mail.reference import mask
 from flexmail.mail.second_thoughts import taken_back
+from flexmail.mail.text import Text, cut_off, take_apart
 from flexmail.mail.word_list import parse_words
 
 __all__ = ["DEFAULT_WORDS", "Reading", "Words", "author_text", "parse_words", "read"]
@@ -38,14 +40,6 @@ _MAX_SHOWN = 200
 _MAX_REST = 4000
 _MAX_LINES_AFTER_GOODBYE = 4
 
-_STARTS: dict[Kind, str] = {
-    "marker": "the lines that are not to be changed start",
-    "quote": "a quote starts",
-    "attribution": "a line that introduces a quote stands here",
-    "header": "the header of another mail starts",
-    "rule": "a line is drawn",
-    "signature": "a signature starts",
-}
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
@@ -77,10 +71,27 @@ def read(parsed: Parsed, words: Words, sent: Sent | None = None) -> Reading:
     Args:
         sent: the notification that the mail answers, if we know it; no line of it is the author's.
     """
-    texts = [parsed.plain or "", visible_text(parsed.html) if parsed.html else ""]
-    readings = [_read_text(text, words, sent) for text in texts if not is_blank(text)]
-    if not readings:
+    shown = [parsed.plain or "", visible_text(parsed.html) if parsed.html else ""]
+    texts = [take_apart(text, sent) for text in shown if not is_blank(text)]
+    if not texts:
         return Reading(None, "", "The mail holds no text.", "")
+    readings = [_read_text(text, words) for text in texts]
+    return _with_the_rest(_agreed(readings, parsed, words, sent), texts[0])
+
+
+def _read_text(text: Text, words: Words) -> Reading:
+    own = text.own
+    reading = _read_own(own.lines, words, own.under_quote, is_whole=own.boundary is None)
+    if reading.verdict == "approve" and own.under_quote and _is_doubted(own, text.marked, words):
+        reason = "The line above the quote may be the author's, and does not approve."
+        reading = replace(reading, verdict=None, comment="", reason=reason)
+    return reading
+
+
+def _agreed(
+    readings: Sequence[Reading], parsed: Parsed, words: Words, sent: Sent | None
+) -> Reading:
+    """Return what the texts of a mail say, unless another one or a part beside them disagrees."""
     first, last = readings[0], readings[-1]
     if first.verdict != last.verdict:
         reason = "The plain text and the HTML text of the mail do not say the same."
@@ -95,28 +106,22 @@ def read(parsed: Parsed, words: Words, sent: Sent | None = None) -> Reading:
     return first
 
 
-def _read_text(text: str, words: Words, sent: Sent | None) -> Reading:
-    marked = quote_ours(text, sent) if sent else text
-    own = own_lines(marked)
-    below = [] if own.under_quote else split_lines(marked)[len(own.lines) :]
-    reading = _read_own(own, words)
-    if reading.verdict == "approve" and own.under_quote and _is_doubted(own, marked, words):
-        reason = "The line above the quote may be the author's, and does not approve."
-        reading = replace(reading, verdict=None, comment="", reason=reason)
+def _with_the_rest(reading: Reading, text: Text) -> Reading:
+    """Return a reading with what else people want to see of the text."""
     return replace(
         reading,
-        cut_off=_cut_off(own, split_lines(text)),
-        own_text=mask("\n".join(own.lines).strip("\n"))[:MAX_COMMENT],
-        rest=mask("\n".join(below))[:_MAX_REST],
+        cut_off=cut_off(text),
+        own_text=mask("\n".join(text.own.lines).strip("\n"))[:MAX_COMMENT],
+        rest=mask(text.below)[:_MAX_REST],
     )
 
 
 def _speaks_against(page: str, verdict: Verdict | None, words: Words, sent: Sent | None) -> bool:
     """Tell whether a page decides otherwise, or holds a word that an approval must not have."""
-    text = visible_text(page)
-    lines = own_lines(quote_ours(text, sent) if sent else text).lines
-    if _read_text(text, words, sent).verdict not in {None, verdict}:
+    text = take_apart(visible_text(page), sent)
+    if _read_text(text, words).verdict not in {None, verdict}:
         return True
+    lines = text.own.lines
     said = [plain_letters(line) for line in lines]
     doubt = any(negates(line) or says_any(line, words.reject) for line in said)
     return verdict == "approve" and (doubt or goes_on(page) or bool(taken_back(lines, words)))
@@ -130,24 +135,16 @@ def _is_doubted(own: OwnLines, text: str, words: Words) -> bool:
     return bool(taken_back([heading], words)) or negates(plain_letters(heading))
 
 
-def _cut_off(own: OwnLines, lines: Sequence[str]) -> str:
-    """Say where the author's words ended in a text of these lines."""
-    if own.boundary is None:
-        return "The author's words go on to the end of the text."
-    number, what = own.boundary.start, _STARTS[own.boundary.kind]
-    if own.boundary.kind == "quote" and not is_quoted("".join(lines[number : number + 1])):
-        what = "what flexmail sent starts"
-    below = "; the author's words stand below it" if own.under_quote else ""
-    return f"Line {number + 1}: {what}{below}."
-
-
-def _read_own(own: OwnLines, words: Words) -> Reading:
-    lines = list(own.lines)
+@lru_cache(maxsize=1)  # both texts of a mail mostly say the same
+def _read_own(
+    lines: tuple[str, ...], words: Words, under_quote: bool, *, is_whole: bool
+) -> Reading:
+    """Read the author's lines; `is_whole` where nothing else is in their text."""
     at = next_written(lines, 0)
     if at == len(lines):
         return Reading(None, "", "Nothing was written above the quoted mail.", "")
     decision = decide(lines[at:], words)
-    must_be_set_off = own.under_quote
+    must_be_set_off = under_quote
     if not decision.has_word and (below := below_opening(lines, at, words)) < len(lines):
         at, must_be_set_off = below, True
         decision = decide(lines[at:], words)
@@ -158,7 +155,7 @@ def _read_own(own: OwnLines, words: Words) -> Reading:
     if must_be_set_off and not decision.set_off:
         reason = "Below a greeting or a quote, a comment on the same line needs a mark before it."
         return Reading(None, "", reason, shown)
-    if decision.verdict == "approve" and own.boundary is None and len(lines) >= MAX_LINES:
+    if decision.verdict == "approve" and is_whole and len(lines) >= MAX_LINES:
         return Reading(None, "", "The mail has more lines than are read.", shown)
     if decision.verdict == "approve" and (doubt := taken_back(lines[at + 1 :], words)):
         return Reading(None, "", doubt, shown)

@@ -238,8 +238,8 @@ READING = rows(
     "tests/mail/test_reply.py",
     (
         "there is text",
-        "if not readings:",
-        "if not (readings := readings or [_read_text('', words, sent)]):",
+        "if not texts:",
+        "if not (texts := texts or [take_apart('', sent)]):",
         "test_mail_without_text_decides_nothing",
     ),
     (
@@ -256,7 +256,7 @@ READING = rows(
     ),
     (
         "a part beside the text does not decide otherwise",
-        "if _read_text(text, words, sent).verdict not in {None, verdict}:",
+        "if _read_text(text, words).verdict not in {None, verdict}:",
         "if False:",
         BESIDE,
     ),
@@ -316,7 +316,7 @@ READING = rows(
     ),
     (
         "the line above a quote does not deny the approval below it",
-        "and _is_doubted(own, marked, words):",
+        "and _is_doubted(own, text.marked, words):",
         "and False:",
         f"{CONDITIONS}test_what_introduces_a_quote_above_an_approval_does_not_deny_it",
     ),
@@ -378,7 +378,7 @@ READING = rows(
     ),
     (
         "below a quote the word is set off",
-        "must_be_set_off = own.under_quote",
+        "must_be_set_off = under_quote",
         "must_be_set_off = False",
         BELOW,
     ),
@@ -402,21 +402,27 @@ READING = rows(
     ),
     (
         "an approval with lines below that are not read decides nothing",
-        "and own.boundary is None and len(lines) >= MAX_LINES:",
-        "and own.boundary is None and False:",
+        "and is_whole and len(lines) >= MAX_LINES:",
+        "and is_whole and False:",
         MORE_LINES,
     ),
     (
         "lines of history need not be read",
-        "and own.boundary is None and len",
+        "and is_whole and len",
         "and True and len",
         "",
         "the author's own lines reach the cap only where nothing ends them",
     ),
     (
+        "only lines that nothing ends may go on",
+        "is_whole=own.boundary is None)",
+        "is_whole=False)",
+        MORE_LINES,
+    ),
+    (
         "a rejection with lines below that are not read stands",
-        'if decision.verdict == "approve" and own.boundary',
-        "if True and own.boundary",
+        'if decision.verdict == "approve" and is_whole',
+        "if True and is_whole",
         MORE_LINES,
     ),
     (

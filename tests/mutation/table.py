@@ -51,6 +51,7 @@ GUARDED: dict[str, tuple[str, ...]] = {
     "flexmail/mail/reply.py": (
         "read",
         "_read_text",
+        "_agreed",
         "_read_own",
         "_speaks_against",
         "_is_doubted",
