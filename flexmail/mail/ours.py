@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import groupby, islice
 
 from flexmail.mail.lines import is_blank, split_lines
-from flexmail.mail.pieces import Run, Word, find_words, spaced, words_by_line
+from flexmail.mail.pieces import Run, Word, find_words, words_by_line
 from flexmail.mail.quote import is_quoted
 from flexmail.mail.sent import Known, known_of
 from flexmail.mail.sent import Sent as Sent
@@ -65,12 +65,9 @@ def _stand_apart(lines: Sequence[str], known: Known) -> bool:
             break
     if above > _MAX_UNMARKED:
         return False
-    whole = min(above, len(words) - _MIN_RUN + 1)
-    # Every sixth word: one of them is in each run, so where that is not ours, the run is not.
-    sixth = words[_MIN_RUN - 1 :: _MIN_RUN]
-    ours = [any(f" {word} " in text for text in known.texts) for word in sixth]
-    begun = (spaced(words[at : at + _MIN_RUN]) for at in range(whole) if ours[at // _MIN_RUN])
-    return not any(run in text for run in begun for text in known.texts)
+    begun = min(above, len(words) - _MIN_RUN + 1)
+    runs = ("".join(words[at : at + _MIN_RUN]) for at in range(begun))
+    return not any(run in known.letters for run in runs)
 
 
 def _is_unmarked(line: str) -> bool:

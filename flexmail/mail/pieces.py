@@ -8,7 +8,7 @@ however often its words are repeated.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 # It begins with its first characters, whatever their case, for which a search is quick.
@@ -17,6 +17,8 @@ _LINK = re.compile(
     r"|(?:(?<=[Mm])(?i:ailto:)|(?<=[Hh])(?i:ttps?://))[^\s<>()\[\]]*"
     r"|(?<=\[)\d{1,3}\])"
 )
+# The one that may go on below its line.
+_LINK_IN_ANGLES = re.compile("<(?i:mailto:|https?://)")
 # What is left of a link that a client broke.
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _PART = re.compile(r"\S+")
@@ -24,6 +26,10 @@ _PART = re.compile(r"\S+")
 _UNSPACED = "\u2e80-\ud7ff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
+
+# Each byte in lower case, and those that are no part of an ASCII word.
+_LOWER = bytes(range(128)).lower() + bytes(range(128, 256))
+_NO_LETTERS = bytes(byte for byte in range(128) if not chr(byte).isalnum())
 
 # Between two sequences; no word is it.
 _GAP = "\0"
@@ -52,13 +58,28 @@ def find_words(lines: Sequence[str]) -> Iterator[Word]:
 
 
 def words_by_line(lines: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the words of each line."""
-    return map(_words, _without_links("\n".join(lines)).split("\n"))
+    """Yield the words of each line; those that are not asked for mostly cost nothing."""
+    text = "\n".join(lines)
+    if _LINK_IN_ANGLES.search(text):
+        return map(_words, _without_links(text).split("\n"))
+    return map(_words_in, lines)
 
 
 def words_of(text: str) -> tuple[str, ...]:
     """Return the words of a text."""
-    return tuple(_words(_without_links(text)))
+    return tuple(_words_in(text))
+
+
+def letters_of(text: str) -> str:
+    """Return the words of a text without what is between them."""
+    text = _without_links(text, " ")
+    if text.isascii():
+        return text.encode("ascii").translate(_LOWER, _NO_LETTERS).decode("ascii")
+    return "".join(_words(text))
+
+
+def _words_in(text: str) -> list[str]:
+    return _words(_without_links(text, " "))
 
 
 def _words(text: str) -> list[str]:
@@ -67,17 +88,19 @@ def _words(text: str) -> list[str]:
     return list(map(str.lower, _WORD.findall(text)))
 
 
-def _without_links(text: str) -> str:
-    """Return a text with spaces where links are, and all else where it was."""
-    text = _LINK.sub(_blanked, text)
+def _blanked(link: re.Match[str]) -> str:
+    return "\n".join(" " * len(line) for line in link[0].split("\n"))
+
+
+def _without_links(text: str, link: str | Callable[[re.Match[str]], str] = _blanked) -> str:
+    """Return a text with spaces where links are; all else is where it was, unless a `link` is one
+    space.
+    """
+    text = _LINK.sub(link, text)
     if "%" not in text:
         return text
     lines = text.split("\n")
     return "\n".join(_PART.sub(_without_escapes, one) if "%" in one else one for one in lines)
-
-
-def _blanked(link: re.Match[str]) -> str:
-    return "\n".join(" " * len(line) for line in link[0].split("\n"))
 
 
 def _without_escapes(part: re.Match[str]) -> str:

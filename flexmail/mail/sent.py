@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 
 from flexmail.mail.compose import MARKER_ABOVE
 from flexmail.mail.html import visible_text
-from flexmail.mail.pieces import Pieces, spaced, words_of
+from flexmail.mail.pieces import Pieces, letters_of, spaced, words_of
 from flexmail.mail.simple_page import simple_text
 
 
@@ -31,23 +31,19 @@ class Known:
     def parts(self) -> tuple[tuple[str, ...], ...]:
         """Return the words of its texts, those above the marker and those below it."""
         shown = visible_text(self.sent.html) if self.sent.html else ""
-        parts = (*self._plain_parts, *_parted(shown))
+        parts = map(words_of, (*_at_marker(self.sent.plain), *_at_marker(shown)))
         return tuple(dict.fromkeys(filter(None, parts)))
 
     @cached_property
-    def texts(self) -> tuple[str, ...]:
-        """Return the parts as texts, to look for a few words in; what is not ours may be in there.
+    def letters(self) -> str:
+        """Return the letters of the parts, to look for a few words in; more may be in there.
 
         A page of ours is too simple to need a parser; all its words are then one part.
         """
         text = simple_text(self.sent.html)
         if text is None or "<" in text:  # a link in angles may end in another part
-            return tuple(map(spaced, self.parts))
-        return tuple(map(spaced, (*self._plain_parts, words_of(text))))
-
-    @cached_property
-    def _plain_parts(self) -> tuple[tuple[str, ...], ...]:
-        return _parted(self.sent.plain)
+            return "\0".join(map("".join, self.parts))
+        return "\0".join(map(letters_of, (*_at_marker(self.sent.plain), text)))
 
     @cached_property
     def by_requester(self) -> tuple[tuple[str, ...], ...]:
@@ -75,12 +71,12 @@ class Known:
 known_of = lru_cache(maxsize=1)(Known)
 
 
-def _parted(text: str) -> tuple[tuple[str, ...], ...]:
-    """Return the words of a text in two parts: the lines that a filled-in answer has too stand
-    alone, for the word above them is the author's.
+def _at_marker(text: str) -> tuple[str, str]:
+    """Return a text in two parts: the lines that a filled-in answer has too stand alone, for the
+    word above them is the author's.
     """
     body, marker, below = text.rpartition(MARKER_ABOVE)
-    return words_of(body), words_of(marker + below)
+    return body, marker + below
 
 
 def _frame(part: Sequence[str], given: Sequence[Sequence[str]]) -> list[str]:

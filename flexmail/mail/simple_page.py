@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import chain
 
 from flexmail.mail.styles import MAX_REMEMBERED, declarations
 from flexmail.mail.visibility import VISIBLE, look_of
@@ -38,20 +39,26 @@ def simple_text(page: str) -> str | None:
 
     Each block begins a line; spaces and line ends are those of the source.
     """
-    inside = _inside_body(page)
-    first, *rest = _TAG.split(inside)
-    pieces = [first]
-    around = [""]
-    for name, attributes, text in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
-        if not _fits(name, around) or (attributes and not _is_harmless(attributes)):
-            return None
-        pieces += (_STANDS_FOR[name.removeprefix("/")], text)
-    if len(around) > 1 or any("<" in text for text in pieces):
+    source = _TAG.split(_inside_body(page))
+    texts, names, attributes = source[::3], tuple(source[1::3]), source[2::3]
+    stand_for = _nested(names)
+    if stand_for is None or not all(map(_is_harmless, filter(None, attributes))):
         return None
-    read = [_without_entities(text) if "&" in text else text for text in pieces]
-    text = "".join(filter(None, read))
+    read = [text for text in map(_without_entities, texts) if text is not None]
+    if len(read) < len(texts) or "<" in "".join(texts):
+        return None
+    text = "".join(chain.from_iterable(zip(("", *stand_for), read, strict=True)))
     is_plain = text.isascii() and text.replace("\n", "").isprintable()
-    return None if None in read or not (is_plain or _ODD.search(text) is None) else text
+    return text if is_plain or _ODD.search(text) is None else None
+
+
+@lru_cache(maxsize=8)  # the pages of one template have the same
+def _nested(names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return what each tag of a page stands for, None where one may not stand where it does."""
+    around = [""]
+    if not all(_fits(name, around) for name in names) or len(around) > 1:
+        return None
+    return tuple(_STANDS_FOR[name.removeprefix("/")] for name in names)
 
 
 def _inside_body(page: str) -> str:
@@ -97,5 +104,7 @@ def _hides_nothing(attributes: str) -> bool:
 
 def _without_entities(text: str) -> str | None:
     """Return text with the characters that are written so by us, None if it holds others."""
+    if "&" not in text:
+        return text
     read, count = _ENTITY.subn(lambda entity: _ENTITIES[entity[0]], text)
     return read if count == text.count("&") else None

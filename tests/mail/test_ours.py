@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from flexmail.mail.compose import MARKER_ABOVE, reference_block
 from flexmail.mail.ours import Sent, quote_ours
 from flexmail.mail.parse import Parsed
-from flexmail.mail.pieces import Pieces, find_words, words_by_line, words_of
+from flexmail.mail.pieces import Pieces, find_words, letters_of, words_by_line, words_of
 from flexmail.mail.quote import own_lines
 from flexmail.mail.reply import DEFAULT_WORDS, Reading, read
 
@@ -244,6 +244,7 @@ def test_words_and_links_are_the_same_however_they_are_asked_for(text: str) -> N
     lines = text.split("\n")
     found = list(find_words(lines))
     assert words_of(text) == tuple(word.text for word in found)
+    assert letters_of(text) == "".join(words_of(text))
     assert list(words_by_line(lines)) == [
         [word.text for word in found if word.line == at] for at in range(len(lines))
     ]

@@ -63,8 +63,8 @@ SIMPLE_PAGE = rows(
     ),
     (
         "what is open in a simple page ends",
-        "if len(around) > 1 or any",
-        "if any",
+        " or len(around) > 1:",
+        ":",
         MAY_SHOW_OTHERWISE,
     ),
     (
@@ -81,20 +81,20 @@ SIMPLE_PAGE = rows(
     ),
     (
         "no attribute of a simple page hides anything",
-        "(attributes and not _is_harmless(attributes)):",
-        "False:",
+        "or not all(map(_is_harmless, filter(None, attributes))):",
+        "or False:",
         MAY_SHOW_OTHERWISE,
     ),
     (
         "all that looks like a tag is one",
-        ' or any("<" in text for text in pieces):',
+        ' or "<" in "".join(texts):',
         ":",
         MAY_SHOW_OTHERWISE,
     ),
     (
         "a simple page holds no character that a parser drops",
-        "not (is_plain or _ODD.search(text) is None)",
-        "False",
+        "return text if is_plain or _ODD.search(text) is None else None",
+        "return text",
         MAY_SHOW_OTHERWISE,
     ),
     (
@@ -122,10 +122,33 @@ SIMPLE_PAGE = rows(
         MAY_SHOW_OTHERWISE,
     ),
     (
+        "a text with an entity that is not ours is not left out",
+        "if len(read) < len(texts) or",
+        "texts = texts[: len(read)]; stand_for = stand_for[: len(read) - 1]\n    if",
+        MAY_SHOW_OTHERWISE,
+    ),
+    (
         "a simple page holds no entity but ours",
         'return read if count == text.count("&") else None',
         "return read",
         MAY_SHOW_OTHERWISE,
+    ),
+)
+
+PIECES = rows(
+    "flexmail/mail/pieces.py",
+    "tests/mail/test_ours.py",
+    (
+        "a link that may go on below its line is looked for in all lines together",
+        "if _LINK_IN_ANGLES.search(text):",
+        "if False:",
+        "test_words_and_links_are_the_same_however_they_are_asked_for",
+    ),
+    (
+        "only ASCII has its letters taken byte by byte",
+        '    if text.isascii():\n        return text.encode("ascii")',
+        '    if True:\n        return text.encode("ascii", "ignore")',
+        "test_words_and_links_are_the_same_however_they_are_asked_for",
     ),
 )
 

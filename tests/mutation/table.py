@@ -20,6 +20,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *sender.PART,
     *sooner.ORDERLY,
     *sooner.SIMPLE_PAGE,
+    *sooner.PIECES,
     *sooner.SENT,
     *server.AUTHENTICATE,
     *server.GRAMMAR_OF_RESULTS,
