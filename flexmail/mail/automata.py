@@ -78,13 +78,17 @@ def _bounce(message: Part, leaves: list[Part], robot: str) -> str:
 
 def _is_shown_to_us(leaf: Part) -> bool:
     """Tell whether it is a delivery report that a person attached to what they write about it."""
-    return leaf.is_attached and leaf.get_content_type() in STATUS_KINDS
+    return leaf.get_content_type() in STATUS_KINDS and leaf.is_attached
 
 
 def automatic(
-    message: Part, leaves: list[Part], *, subject: str, robot: str, author: Mailbox | None
+    message: Part, leaves: list[Part], *, hint: str, robot: str, author: Mailbox | None
 ) -> str:
-    """Return the first sign that no person sent this, or two weak ones, or nothing."""
+    """Return the first sign that no person sent this, or two weak ones, or nothing.
+
+    Args:
+        hint: what the subject gives away; see `subject_hint`.
+    """
     strong = _strong_header(message) or _null_sender(message)
     if strong:
         return strong
@@ -96,7 +100,7 @@ def automatic(
     named = f"From: {robot}" if robot else ""
     if named and author is None:
         return named  # nobody whose name could be mistaken for a machine's
-    told = [sign for sign in (named, subject_hint(subject)) if sign]
+    told = [sign for sign in (named, hint) if sign]
     signs = [*told, *filter(None, [_weak_header(message)])]
     return " and ".join(signs) if told and len(signs) > 1 else ""
 

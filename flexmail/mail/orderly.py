@@ -33,9 +33,11 @@ def read_orderly(raw: bytes) -> Part | None:
 def _read_fields(part: Part, source: str) -> int | None:
     """Give a part its header fields; return where its content begins, None if that is not plain."""
     at = 0
+    fields = []
     while field := _FIELD.match(source, at):
-        part.set_raw(field[1], field[2].rstrip("\r\n"))
+        fields.append((field[1], field[2].rstrip("\r\n")))
         at = field.end()
+    part.take_fields(fields)
     for blank in ("\n", "\r\n"):
         if source.startswith(blank, at):
             return at + len(blank)

@@ -111,15 +111,16 @@ def _parse(raw: bytes, *, cut: bool) -> Parsed:
         problem = "A carriage return stands alone among the headers."
     elif any(isinstance(defect, _AMBIGUOUS) for defect in message.defects):
         problem = "A line among the headers is not a header."
-    return replace(_facts(message, problem=problem, cut=cut), ends_differ=ends_differ(head))
+    return _facts(message, problem=problem, cut=cut, ends=ends_differ(head))
 
 
-def _facts(message: Part, *, problem: str, cut: bool, rest: str = "") -> Parsed:
+def _facts(message: Part, *, problem: str, cut: bool, rest: str = "", ends: bool = False) -> Parsed:
     from_values = message.all("From")
     author = sole_author(from_values)
     subject = _CONTROLS.sub(" ", decode_words(message.first("Subject")[:MAX_SUBJECT])).strip()
     robot = automata.robot_name(from_values, author)
     leaves = message.leaves()
+    hint = automata.subject_hint(subject)
     bounce, reports = automata.bounce(message, leaves, subject=subject, robot=robot, rest=rest)
     texts = Bodies() if problem else bodies(message, cut=cut)
     return_path = message.first("Return-Path").strip("<> ")
@@ -135,9 +136,9 @@ def _facts(message: Part, *, problem: str, cut: bool, rest: str = "") -> Parsed:
         html=texts.html,
         beside=texts.beside,
         more_text="\n".join(texts.more),
-        automatic=automata.automatic(message, leaves, subject=subject, robot=robot, author=author),
+        automatic=automata.automatic(message, leaves, hint=hint, robot=robot, author=author),
         robot=robot,
-        hint=automata.subject_hint(subject),
+        hint=hint,
         bounce=bounce,
         reports=reports,
         own_mark=automata.own_mark(message),
@@ -145,6 +146,7 @@ def _facts(message: Part, *, problem: str, cut: bool, rest: str = "") -> Parsed:
         problem=problem or _from_problem(from_values, author),
         text_missing=cut and not problem and not (texts.plain or texts.html or "").strip(),
         torn=cut and not problem and is_torn(message),
+        ends_differ=ends,
     )
 
 

@@ -44,13 +44,14 @@ class Part(Message):
         self._parameters: dict[str, dict[str, str]] = {}
         self._type = ""
         self.depth = 0
-        self.seen = [self]
+        self._count = [1]
+        """How many parts the whole mail has so far, for each of them the same list."""
         self.children: list[Part] = []
 
     def attach(self, payload: Part) -> None:  # type: ignore[override]
-        payload.depth, payload.seen = self.depth + 1, self.seen
-        self.seen.append(payload)
-        if len(self.seen) > MAX_PARTS:
+        payload.depth, payload._count = self.depth + 1, self._count
+        self._count[0] += 1
+        if self._count[0] > MAX_PARTS:
             raise TooMuch(f"The mail has more than {MAX_PARTS} parts.")
         if payload.depth > MAX_DEPTH:
             raise TooMuch(f"The parts of the mail are nested more than {MAX_DEPTH} deep.")
@@ -66,6 +67,12 @@ class Part(Message):
             self._values.pop(key, None)
             self._parameters.pop(key, None)
         self._type = ""
+
+    def take_fields(self, fields: list[tuple[str, str]]) -> None:
+        """Take all headers of a part that has none and was asked for none."""
+        self._headers = fields
+        for field in fields:
+            self._sources.setdefault(field[0].lower(), []).append(field)
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of a header, topmost first."""

@@ -89,7 +89,7 @@ def test_an_orderly_mail_has_the_parts_that_the_standard_parser_finds(raw: bytes
     if orderly is not None:
         standard = read_standard(raw)
         assert shape(orderly) == shape(standard)
-        assert [shape(part) for part in orderly.seen] == [shape(part) for part in standard.seen]
+        assert [shape(part) for part in orderly.walk()] == [shape(part) for part in standard.walk()]
         assert [part.depth for part in orderly.children] == [1] * len(orderly.children)
 
 

@@ -35,6 +35,12 @@ def nested(depth: int) -> bytes:
     return FROM + opening.encode() + b"\r\napprove\r\n"
 
 
+def inner(count: int, boundary: bytes) -> bytes:
+    """Return so many parts inside a part of a mixed mail."""
+    head = b"--b\r\nContent-Type: multipart/mixed; boundary=" + boundary + b"\r\n\r\n"
+    return head + (b"--" + boundary + b"\r\n\r\n") * count
+
+
 def test_a_plain_mail_is_read() -> None:
     parsed = parse(
         b"Return-Path: <bob@corp.test>\r\n"
@@ -317,6 +323,10 @@ def test_a_digest_holds_mails_of_others() -> None:
         (FROM + b"X: " + b"y" * MAX_HEADER_BYTES, "The headers are larger than 64 KiB."),
         (MIXED + b"--b\r\n\r\n" * MAX_PARTS, f"The mail has more than {MAX_PARTS} parts."),
         (MIXED + b"--b\n\n" * 200_000, f"The mail has more than {MAX_PARTS} parts."),
+        (
+            MIXED + b"".join(inner(MAX_PARTS // 2, b"c%d" % i) for i in range(2)),
+            f"The mail has more than {MAX_PARTS} parts.",
+        ),
         (nested(MAX_DEPTH + 1), f"The parts of the mail are nested more than {MAX_DEPTH} deep."),
         (nested(3000), f"The parts of the mail are nested more than {MAX_DEPTH} deep."),
         (

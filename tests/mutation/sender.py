@@ -302,4 +302,10 @@ PART = rows(
         "text = value[:cap]",
         f"{CONDITIONS}test_who_wrote_a_mail_is_not_read_from_half_a_line",
     ),
+    (
+        "parts inside parts count as well",
+        "payload.depth, payload._count = self.depth + 1, self._count",
+        "payload.depth = self.depth + 1",
+        "test_a_malformed_mail_says_why",
+    ),
 )
