@@ -19,7 +19,7 @@ _Check = Callable[[Any], Any]
 
 def pack(value: object) -> bytes:
     """Return a value as JSON, in ASCII."""
-    return json.dumps(value, default=_plain, separators=(",", ":")).encode("ascii")
+    return _encode(value).encode("ascii")
 
 
 def unpack(kind: type[Value], raw: bytes) -> Value:
@@ -41,6 +41,9 @@ def _plain(value: Any) -> object:
     if is_dataclass(value):
         return [getattr(value, name) for name in _names(cast(Hashable, type(value)))]
     raise TypeError(f"A {type(value).__name__} cannot cross.")
+
+
+_encode = json.JSONEncoder(default=_plain, separators=(",", ":")).encode
 
 
 @cache

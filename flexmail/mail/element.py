@@ -88,7 +88,7 @@ def _element(tag: str, telling: tuple[tuple[str, str], ...], *, is_long: bool = 
         is_set_off=is_set_off(tag, attributes, named),
         starts_history=history,
         keeps_lines=keeps_lines,
-        is_announced=is_block or is_cell or is_signature or history or tag in {"br", "hr"},
+        is_announced=is_cell or is_signature or history or tag in {"br", "hr"},
         is_neutral=shows_alike
         and keeps_lines is None
         and not (is_dropped or is_quote or is_struck),

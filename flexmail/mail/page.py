@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from inspect import signature
+from inspect import Signature
 
 from flexmail.mail.element import Element, element_of
 from flexmail.mail.markup import BLOCKS
@@ -22,7 +22,8 @@ MAX_DEPTH = 1000
 _RULE = "-" * 32
 _SIGNATURE = "-- "
 _BLANKS = " \t\r\n\f"
-_SPACES = re.compile(rf"[{_BLANKS}]+")
+# One space is one space already.
+_SPACES = re.compile(rf"[{_BLANKS}]{{2,}}|[{_BLANKS.strip(' ')}]")
 
 
 # Compared by identity: what is inside the same elements again is the same place again.
@@ -84,8 +85,11 @@ class Page:
             return
         element = element_of(tag, attributes)
         around = self._open[-1][1]
-        if element.is_announced and not around.dropped:
-            self._announce(element)
+        if not around.dropped:
+            if self._line and element.is_block:
+                self._break()
+            if element.is_announced:
+                self._announce(element)
         place = around
         if self._rules or not element.is_neutral:
             place = self._enter(element, around)
@@ -93,8 +97,8 @@ class Page:
         if place.struck and not around.struck:
             self._write("~", place)
 
-    # lxml asks each target that it is given; working it out takes as long as a short page.
-    start.__signature__ = signature(start)  # type: ignore[attr-defined]
+    # lxml asks each target for it, to see whether it takes namespaces; working it out takes long.
+    start.__signature__ = Signature()  # type: ignore[attr-defined]
 
     def end(self, tag: str) -> None:
         if self.is_full:
@@ -141,9 +145,9 @@ class Page:
 
     def _announce(self, element: Element) -> None:
         """Write what an element itself stands for, before anything inside it."""
-        if self._line and (element.is_block or element.starts_history):
+        if element.starts_history:
             self._break()
-        self._history = self._history or element.starts_history
+            self._history = True
         if element.tag == "br":
             self._break(always=True)
         elif element.tag == "hr":
@@ -155,7 +159,7 @@ class Page:
             self._add(_SIGNATURE)
 
     def _write(self, text: str, place: _Place) -> None:
-        if not text or place.unseen:
+        if place.unseen or not (text if self._line else text.lstrip(_BLANKS)):
             return
         quoted = place.quoted or self._history
         if quoted != self._line_quoted:
