@@ -59,7 +59,8 @@ def element_of(tag: str, attributes: Mapping[str, str]) -> Element:
     length = len(tag)
     if attributes:
         telling = tuple([each for each in attributes.items() if each[0] in _TELLING])
-        length += sum([len(value) for _, value in telling])
+        for _, value in telling:
+            length += len(value)
     return _short(tag, telling) if length <= MAX_REMEMBERED else _element(tag, telling)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 MAX_LINES = 2000
 # How much of a line the recognisers look at.
@@ -28,10 +29,15 @@ _ARMOURED_SIGNATURE = re.compile(
 
 def split_lines(text: str) -> list[str]:
     """Split at line ends only, and at no other character; what lies below the cap is left out."""
+    return list(_lines(text))
+
+
+@lru_cache(maxsize=2)  # each text of a mail is looked at line by line more than once
+def _lines(text: str) -> tuple[str, ...]:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.replace("\u00a0", " ").split("\n", MAX_LINES)[:MAX_LINES]
-    return [line.rstrip(" \t") for line in lines]
+    return tuple([line.rstrip(" \t") for line in lines])
 
 
 def without_armour(text: str) -> str:

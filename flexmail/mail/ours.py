@@ -55,7 +55,7 @@ def _stand_apart(lines: Sequence[str], known: Known) -> bool:
     So it is where no run begins at or above the last line that bears no mark. Every run is then
     within marked lines, and neither they nor lines beside a marked quote are changed.
     """
-    last = next((at for at in reversed(range(len(lines))) if _is_unmarked(lines[at])), -1)
+    last = _last_unmarked(lines)
     words: list[str] = []
     above = 0
     for number, found in enumerate(words_by_line(lines)):
@@ -70,8 +70,13 @@ def _stand_apart(lines: Sequence[str], known: Known) -> bool:
     return not any(run in known.letters for run in runs)
 
 
-def _is_unmarked(line: str) -> bool:
-    return line[:1] not in {"", ">"} and not (is_blank(line) or is_quoted(line))
+def _last_unmarked(lines: Sequence[str]) -> int:
+    """Return the number of the last line that bears no mark of a quote, -1 if there is none."""
+    for at in range(len(lines) - 1, -1, -1):
+        line = lines[at]
+        if line[:1] not in {"", ">"} and not (is_blank(line) or is_quoted(line)):
+            return at
+    return -1
 
 
 def _runs(words: Sequence[str], known: Known) -> list[Run]:

@@ -127,7 +127,7 @@ class Page:
             for line in others:
                 self._break(always=True)
                 self._write(line, place)
-        else:
+        elif self._line or text.strip(_BLANKS):  # a line begins with what shows
             self._write(text, place)
 
     def close(self) -> None:
@@ -159,7 +159,7 @@ class Page:
             self._add(_SIGNATURE)
 
     def _write(self, text: str, place: _Place) -> None:
-        if place.unseen or not (text if self._line else text.lstrip(_BLANKS)):
+        if not text or place.unseen:
             return
         quoted = place.quoted or self._history
         if quoted != self._line_quoted:

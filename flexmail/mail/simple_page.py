@@ -44,8 +44,11 @@ def simple_text(page: str) -> str | None:
     stand_for = _nested(names)
     if stand_for is None or not all(map(_is_harmless, filter(None, attributes))):
         return None
-    read = [text for text in map(_without_entities, texts) if text is not None]
-    if len(read) < len(texts) or "<" in "".join(texts):
+    outside = "".join(texts)
+    read = texts
+    if "&" in outside:
+        read = [text for text in map(_without_entities, texts) if text is not None]
+    if len(read) < len(texts) or "<" in outside:
         return None
     text = "".join(chain.from_iterable(zip(("", *stand_for), read, strict=True)))
     is_plain = text.isascii() and text.replace("\n", "").isprintable()
@@ -104,7 +107,5 @@ def _hides_nothing(attributes: str) -> bool:
 
 def _without_entities(text: str) -> str | None:
     """Return text with the characters that are written so by us, None if it holds others."""
-    if "&" not in text:
-        return text
     read, count = _ENTITY.subn(lambda entity: _ENTITIES[entity[0]], text)
     return read if count == text.count("&") else None

@@ -87,7 +87,7 @@ SIMPLE_PAGE = rows(
     ),
     (
         "all that looks like a tag is one",
-        ' or "<" in "".join(texts):',
+        ' or "<" in outside:',
         ":",
         MAY_SHOW_OTHERWISE,
     ),
