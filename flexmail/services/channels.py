@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from flexmail.db import db, transaction
+from sqlalchemy import Table, bindparam, select, update
+
+from flexmail.db import db, execute, insert_unless_there, transaction
 from flexmail.db import locked as locked_row
 from flexmail.errors import FlexmailError, LoginRefused
 from flexmail.mail.reference import mask
 from flexmail.models import Channel
+
+_CHANNELS = cast(Table, Channel.__table__)
+_LOCKED = (
+    select(_CHANNELS.c.summary, _CHANNELS.c.growing)
+    .where(_CHANNELS.c.name == bindparam("of"))
+    .with_for_update()
+)
+_CHANGE = update(_CHANNELS).where(_CHANNELS.c.name == bindparam("of"))
+_WELL = {
+    "error": "",
+    "failing_since": None,
+    "paused_until": None,
+    "paused_revision": None,
+    "failures": 0,
+    "login_refused": False,
+}
 
 _PAUSE = timedelta(minutes=1)
 _LOGIN_PAUSE = timedelta(minutes=6)
@@ -23,17 +41,16 @@ def get(name: str) -> Channel:
 
 def started(name: str, *, now: datetime) -> None:
     """Note that a run begins; joins the caller's transaction."""
-    locked(name).started_at = now
+    _note(name, started_at=now)
 
 
 def finished(name: str, summary: dict[str, Any]) -> None:
     """Note a run that reached its end; joins the caller's transaction."""
-    row = locked(name)
-    left_before = (row.summary or {}).get("left", 0)
-    row.growing = row.growing + 1 if summary.get("left", 0) > left_before else 0
-    row.summary, row.error = summary, ""
-    row.failing_since = row.paused_until = row.paused_revision = None
-    row.failures, row.login_refused = 0, False
+    before = execute(_LOCKED, of=name).first()
+    left_before = ((before and before.summary) or {}).get("left", 0)
+    grows = summary.get("left", 0) > left_before
+    growing = (before.growing if before else 0) + 1 if grows else 0
+    _note(name, **_WELL, summary=summary, growing=growing)
 
 
 def failed(name: str, error: FlexmailError, *, revision: int, now: datetime) -> None:
@@ -68,6 +85,12 @@ def is_paused(name: str, *, revision: int, now: datetime) -> bool:
 def locked(name: str) -> Channel:
     """Return the row to change it, made where there is none; joins the caller's transaction."""
     return locked_row(Channel, name, lambda: _fresh(name))
+
+
+def _note(name: str, **values: Any) -> None:
+    if not execute(_CHANGE, of=name, **values).rowcount:
+        insert_unless_there(Channel, name=name)
+        execute(_CHANGE, of=name, **values)
 
 
 def _fresh(name: str) -> Channel:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, update
+from sqlalchemy import ColumnElement, and_, bindparam, update
 
 from flexmail.db import db, transaction
 from flexmail.errors import OwnershipLost, Refused
 from flexmail.mail.bounded import HEAD_BYTES
-from flexmail.models import EmailSettings, Reply
+from flexmail.models import Reply
 from flexmail.services import installation, leases, settings
 from flexmail.services.channels import explain
 from flexmail.services.in_force import InForce
@@ -25,6 +25,14 @@ log = logging.getLogger(__name__)
 LEASE = "replies"
 MAX_BYTES = 1024 * 1024
 """So much is read of a mail at the most; `HEAD_BYTES` where its texts end in there."""
+
+HERE = and_(
+    *[getattr(Reply, key) == bindparam(key) for key in ("account", "folder", "uidvalidity")]
+)
+"""The condition that a row is about a mail in this folder; takes what `Run.identity` returns."""
+THESE = and_(HERE, Reply.uid.in_(bindparam("uids", expanding=True)))
+"""The condition that it is about one of those with these `uids`."""
+
 _ENDED_BEFORE_ITS_TEXT = {"own_mail", "bounce", "auto_reply", "malformed", "too_large"}
 
 
@@ -100,11 +108,10 @@ class Run:
 
     def rows(self, folder: Folder, uids: Collection[int]) -> ColumnElement[bool]:
         """Return the condition that a row is about one of these mails."""
-        known = [getattr(Reply, name) == value for name, value in self.identity(folder).items()]
-        return and_(*known, Reply.uid.in_(uids))
+        return THESE.params(**self.identity(folder), uids=list(uids))
 
 
-def stand_firm(run: Run) -> EmailSettings:
+def stand_firm(run: Run) -> None:
     """Inside a write transaction: make sure that database, lease and settings are as before.
 
     Raises:
@@ -112,10 +119,8 @@ def stand_firm(run: Run) -> EmailSettings:
     """
     installation.stand_firm()
     leases.check(LEASE, run.fence, now=run.clock())
-    row = settings.load()
-    if row.revision != run.settings.revision:
+    if settings.revision() != run.settings.revision:
         raise OwnershipLost("The settings were changed: the next run goes by the new ones.")
-    return row
 
 
 def delete(folder: Folder, run: Run, uids: Collection[int]) -> None:
