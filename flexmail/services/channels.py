@@ -14,10 +14,13 @@ from flexmail.mail.reference import mask
 from flexmail.models import Channel
 
 _CHANNELS = cast(Table, Channel.__table__)
-_LOCKED = (
+_LAST = (
     select(_CHANNELS.c.summary, _CHANNELS.c.growing)
     .where(_CHANNELS.c.name == bindparam("of"))
     .with_for_update()
+)
+_PAUSED = select(_CHANNELS.c.paused_until, _CHANNELS.c.paused_revision).where(
+    _CHANNELS.c.name == bindparam("of")
 )
 _CHANGE = update(_CHANNELS).where(_CHANNELS.c.name == bindparam("of"))
 _WELL = {
@@ -46,11 +49,10 @@ def started(name: str, *, now: datetime) -> None:
 
 def finished(name: str, summary: dict[str, Any]) -> None:
     """Note a run that reached its end; joins the caller's transaction."""
-    before = execute(_LOCKED, of=name).first()
-    left_before = ((before and before.summary) or {}).get("left", 0)
-    grows = summary.get("left", 0) > left_before
-    growing = (before.growing if before else 0) + 1 if grows else 0
-    _note(name, **_WELL, summary=summary, growing=growing)
+    before: Any = execute(_LAST, of=name).first() or (None, 0)
+    last, growing = before
+    grows = summary.get("left", 0) > (last or {}).get("left", 0)
+    _note(name, **_WELL, summary=summary, growing=growing + 1 if grows else 0)
 
 
 def failed(name: str, error: FlexmailError, *, revision: int, now: datetime) -> None:
@@ -76,10 +78,11 @@ def explain(error: FlexmailError) -> str:
 
 def is_paused(name: str, *, revision: int, now: datetime) -> bool:
     """Tell whether a scheduled run should wait."""
-    row = get(name)
+    row = execute(_PAUSED, of=name).first()
+    if row is None or row.paused_until is None or row.paused_revision != revision:
+        return False
     longest = now + _LOGIN_PAUSE  # a pause from a clock that was ahead ends all the same
-    until = row.paused_until
-    return bool(until and now < until <= longest and row.paused_revision == revision)
+    return bool(now < row.paused_until <= longest)
 
 
 def locked(name: str) -> Channel:

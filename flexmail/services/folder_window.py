@@ -18,6 +18,7 @@ from flexmail.services.folder_memory import Memory
 from flexmail.services.reply_run import THESE, Run
 from flexmail.transport.imap import Folder, Listed
 
+_PENDING = select(Approval.id).where(Approval.status == "pending")
 # A server that numbers without memory gives a mail that was put back its old UID.
 _KNOWN = select(Reply.uid, Reply.sha256, Reply.outcome, Reply.kept_by_server, Reply.retry_at).where(
     THESE, Reply.restored_at.is_(None)
@@ -110,8 +111,7 @@ def _promising(memory: Memory, waiting: set[int]) -> dict[int, int]:
     Mails whose request was closed meanwhile are mails like any others.
     """
     asked = memory.answers()
-    pending = select(Approval.id).where(Approval.status == "pending")
-    is_open = set(db.session.scalars(pending)) if asked else set()
+    is_open = set(execute(_PENDING).scalars()) if asked else set()
     db.session.rollback()  # no transaction is open while the network is used
     kinds = (memory.threaded, memory.tagged)
     uids = [uid for kind in kinds for uid in sorted(kind) if kind[uid] in is_open]
