@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, bindparam, update
+from sqlalchemy import and_, bindparam, select, update
 
-from flexmail.db import db, transaction
+from flexmail.db import db, execute, transaction
 from flexmail.errors import OwnershipLost, Refused
 from flexmail.mail.bounded import HEAD_BYTES
 from flexmail.models import Reply
@@ -32,6 +32,7 @@ HERE = and_(
 """The condition that a row is about a mail in this folder; takes what `Run.identity` returns."""
 THESE = and_(HERE, Reply.uid.in_(bindparam("uids", expanding=True)))
 """The condition that it is about one of those with these `uids`."""
+_SETTLED = select(Reply.id).where(THESE, Reply.outcome.is_not(None))
 
 _ENDED_BEFORE_ITS_TEXT = {"own_mail", "bounce", "auto_reply", "malformed", "too_large"}
 
@@ -106,10 +107,6 @@ class Run:
             "uidvalidity": folder.uidvalidity,
         }
 
-    def rows(self, folder: Folder, uids: Collection[int]) -> ColumnElement[bool]:
-        """Return the condition that a row is about one of these mails."""
-        return THESE.params(**self.identity(folder), uids=list(uids))
-
 
 def stand_firm(run: Run) -> None:
     """Inside a write transaction: make sure that database, lease and settings are as before.
@@ -138,7 +135,8 @@ def delete(folder: Folder, run: Run, uids: Collection[int]) -> None:
     run.report.kept += len(kept)
     log.warning("replies: the server kept %d mails that were deleted", len(kept))
     with transaction():
-        marked = update(Reply).where(run.rows(folder, kept), Reply.outcome.is_not(None))
+        settled = execute(_SETTLED, **run.identity(folder), uids=list(kept)).scalars().all()
+        marked = update(Reply).where(Reply.id.in_(settled))
         db.session.execute(marked.values(kept_by_server=True))
 
 

@@ -10,20 +10,22 @@ import hashlib
 import logging
 from collections.abc import Collection
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Row, and_, delete, select
+from sqlalchemy import Row, Table, delete, select
 
 from flexmail.db import db, execute, transaction
 from flexmail.models import EmailSettings, Reply
 from flexmail.services import reply_folders
-from flexmail.services.reply_run import HERE, Run, stand_firm
+from flexmail.services.reply_run import HERE, THESE, Run, stand_firm
 from flexmail.transport.imap import Folder
 
 log = logging.getLogger(__name__)
 
 _NOTHING = hashlib.sha256().hexdigest()
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
+_THESE = select(Reply).where(THESE, Reply.retry_at.is_not(None))
+_GONE = delete(cast(Table, Reply.__table__)).where(THESE, Reply.retry_at.is_not(None))
 _WITHHELD = (
     select(Reply.uid, Reply.retry_at)
     .where(HERE, Reply.outcome.is_(None), Reply.retry_at.is_not(None))
@@ -50,8 +52,8 @@ def note(folder: Folder, run: Run, uids: Collection[int]) -> None:
         return
     with transaction():
         stand_firm(run)
-        wanted = select(Reply).where(run.rows(folder, uids), Reply.retry_at.is_not(None))
-        rows = {row.uid: row for row in db.session.scalars(wanted)}
+        wanted = {**run.identity(folder), "uids": list(uids)}
+        rows = {row.uid: row for row in db.session.scalars(_THESE, wanted)}
         for uid in sorted(uids):
             row = rows.get(uid)
             if row is None:
@@ -70,8 +72,7 @@ def forget(folder: Folder, run: Run, uids: Collection[int]) -> None:
     log.warning("replies: %d mails are gone that the server had not handed over", len(uids))
     with transaction():
         stand_firm(run)
-        gone = and_(run.rows(folder, uids), Reply.retry_at.is_not(None))
-        db.session.execute(delete(Reply).where(gone))
+        execute(_GONE, **run.identity(folder), uids=list(uids))
 
 
 def in_folder(row: EmailSettings) -> list[Reply]:
