@@ -24,13 +24,10 @@ MAX_PROMISING = 2000
 _FOLDERS = cast(Table, ReplyFolder.__table__)
 _KNOWN = select(_FOLDERS).filter_by(account=bindparam("account"), folder=bindparam("folder"))
 _HELD = _FOLDERS.c.held_below_uid.is_not(None)
-_SAVE = (
-    update(_FOLDERS)
-    .where(_FOLDERS.c.id == bindparam("row"))
-    .values(
-        held_below_uid=case((_HELD, bindparam("mark", type_=_FOLDERS.c.held_below_uid.type))),
-        held=case((_HELD, bindparam("still_held", type_=_FOLDERS.c.held.type))),
-    )
+_THIS = update(_FOLDERS).where(_FOLDERS.c.id == bindparam("row"))
+_SAVE = _THIS.values(
+    held_below_uid=case((_HELD, bindparam("mark", type_=_FOLDERS.c.held_below_uid.type))),
+    held=case((_HELD, bindparam("still_held", type_=_FOLDERS.c.held.type))),
 )
 
 
@@ -122,18 +119,17 @@ class Memory:
         """
         if not self.unsaved:
             return
-        promising = {
-            "threaded": [*self.threaded.items()],
-            "tagged": [*self.tagged.items()],
-            "turn": self.turn,
-            "passed_over": self.passed_over,
-        }
         execute(
             _SAVE,
             row=self.row_id,
             scanned_uid=self.scanned_uid,
             scanned_position=max(0, self.scanned_position),
-            promising=promising,
+            promising={
+                "threaded": [*self.threaded.items()],
+                "tagged": [*self.tagged.items()],
+                "turn": self.turn,
+                "passed_over": self.passed_over,
+            },
             mark=self.mark or None,
             still_held=self.held or None,
         )
@@ -146,14 +142,13 @@ def recall(folder: Folder, run: Run) -> Memory:
     The first time, all mail that is there is held back, and that is committed before any of it is
     looked at. A folder that replies were taken from before is known to be flexmail's.
     """
-    place = {"account": run.account, "folder": run.settings.email_reply_folder}
-    row: Any = execute(_KNOWN, **place).first()
+    row: Any = execute(_KNOWN, **run.place).first()
     if row is None or row.uidvalidity != folder.uidvalidity:
         mark = _first_to_come(folder)
         with transaction():
             stand_firm(run)
             _begin(folder, run, mark)
-        row = execute(_KNOWN, **place).one()
+        row = execute(_KNOWN, **run.place).one()
     memory = Memory(
         row_id=row.id,
         scanned_uid=row.scanned_uid,
@@ -184,13 +179,10 @@ def _first_to_come(folder: Folder) -> int:
 
 
 def _begin(folder: Folder, run: Run, mark: int) -> None:
-    wanted = select(ReplyFolder).filter_by(
-        account=run.account, folder=run.settings.email_reply_folder
-    )
-    row = db.session.scalar(wanted)
+    row = db.session.scalar(select(ReplyFolder).filter_by(**run.place))
     is_ours = _knows_replies(run) if row is None else row.held_below_uid is None
     if row is None:
-        row = ReplyFolder(account=run.account, folder=run.settings.email_reply_folder)
+        row = ReplyFolder(**run.place)
         db.session.add(row)
     row.uidvalidity = folder.uidvalidity
     row.scanned_uid, row.scanned_position, row.promising = 0, 0, {}
@@ -203,5 +195,5 @@ def _begin(folder: Folder, run: Run, mark: int) -> None:
 
 
 def _knows_replies(run: Run) -> bool:
-    found = select(Reply.id).filter_by(account=run.account, folder=run.settings.email_reply_folder)
+    found = select(Reply.id).filter_by(**run.place)
     return db.session.scalar(found.limit(1)) is not None

@@ -15,7 +15,7 @@ from flexmail.db import db, execute, transaction
 from flexmail.errors import OwnershipLost, Refused
 from flexmail.mail.bounded import HEAD_BYTES
 from flexmail.models import Reply
-from flexmail.services import installation, leases, settings
+from flexmail.services import in_force, installation, leases
 from flexmail.services.channels import explain
 from flexmail.services.in_force import InForce
 from flexmail.transport.imap import Fetched, Folder
@@ -99,13 +99,14 @@ class Run:
         """Tell whether it is too late to begin with anything that may take its time."""
         return time.monotonic() - self.began > self.patience.late_seconds
 
+    @property
+    def place(self) -> dict[str, str]:
+        """Name the folder as rows do, whatever its UIDs mean."""
+        return {"account": self.account, "folder": self.settings.email_reply_folder}
+
     def identity(self, folder: Folder) -> dict[str, str | int]:
         """Return what, with UID and SHA-256, tells one mail from all others."""
-        return {
-            "account": self.account,
-            "folder": self.settings.email_reply_folder,
-            "uidvalidity": folder.uidvalidity,
-        }
+        return {**self.place, "uidvalidity": folder.uidvalidity}
 
 
 def stand_firm(run: Run) -> None:
@@ -116,7 +117,7 @@ def stand_firm(run: Run) -> None:
     """
     installation.stand_firm()
     leases.check(LEASE, run.fence, now=run.clock())
-    if settings.revision() != run.settings.revision:
+    if in_force.revision() != run.settings.revision:
         raise OwnershipLost("The settings were changed: the next run goes by the new ones.")
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import select
-
 from flexmail.crypto import key_ring
-from flexmail.db import db, execute, transaction
+from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput
 from flexmail.models import EmailSettings
 from flexmail.services import audit, reply_folders, trust
@@ -35,17 +33,11 @@ _FRESH = {
     for column in EmailSettings.__table__.columns
     if column.default is not None
 } | {"id": 1}
-_REVISION = select(EmailSettings.revision).where(EmailSettings.id == 1)
 
 
 def load() -> EmailSettings:
     """Return the row, or a row of defaults that is in no session when nothing was saved yet."""
     return db.session.get(EmailSettings, 1) or EmailSettings(**_FRESH)
-
-
-def revision() -> int:
-    """Return the number of the last save, as it is now, 0 when nothing was saved yet."""
-    return execute(_REVISION).scalar() or 0
 
 
 def stored_values(row: EmailSettings) -> dict[str, str | int | bool]:

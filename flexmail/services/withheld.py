@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _NOTHING = hashlib.sha256().hexdigest()
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
-_THESE = select(Reply).where(THESE, Reply.retry_at.is_not(None))
+_NOTED = select(Reply).where(THESE, Reply.retry_at.is_not(None))
 _GONE = delete(cast(Table, Reply.__table__)).where(THESE, Reply.retry_at.is_not(None))
 _WITHHELD = (
     select(Reply.uid, Reply.retry_at)
@@ -53,7 +53,7 @@ def note(folder: Folder, run: Run, uids: Collection[int]) -> None:
     with transaction():
         stand_firm(run)
         wanted = {**run.identity(folder), "uids": list(uids)}
-        rows = {row.uid: row for row in db.session.scalars(_THESE, wanted)}
+        rows = {row.uid: row for row in db.session.scalars(_NOTED, wanted)}
         for uid in sorted(uids):
             row = rows.get(uid)
             if row is None:

@@ -24,7 +24,7 @@ STANDS_FIRM = rows(
     ),
     (
         "the settings are those that the run goes by",
-        "if settings.revision() != run.settings.revision:",
+        "if in_force.revision() != run.settings.revision:",
         "if False:",
         "test_a_run_that_goes_by_old_settings_or_lost_its_lease_sends_none",
     ),
