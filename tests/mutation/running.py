@@ -78,7 +78,8 @@ LEASES = rows(
         "the lease still runs",
         "lease.fence != fence or lease.expires_at <= now",
         "lease.fence != fence",
-        "test_nobody_holds_a_lease_that_does_not_exist_or_ran_out",
+        "tests/services/test_firm_ground.py::"
+        "test_a_lease_that_ran_out_commits_nothing_even_when_nobody_took_it",
     ),
     (
         "a new owner gets a new number",
