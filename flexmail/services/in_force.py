@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy import select
+
+from flexmail.db import execute
 from flexmail.mail.decision import Words
 from flexmail.mail.word_list import parse_words
 from flexmail.models import EmailSettings
+
+_REVISION = select(EmailSettings.revision).where(EmailSettings.id == 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,11 @@ class InForce:
     trusted_authserv_id: str
     process_as_they_arrive: bool
     keep_processed_days: int
+
+
+def revision() -> int:
+    """Return by how many saves the settings came about, as they are now."""
+    return execute(_REVISION).scalar() or 0
 
 
 def in_force(row: EmailSettings) -> InForce:
