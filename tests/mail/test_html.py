@@ -22,6 +22,7 @@ from flexmail.mail.html import goes_on, visible_text
         ("<div>Approve<br></div><div><br></div><div>fine</div>", "Approve\n\nfine"),
         ("app<span>ro</span><b>ved</b>", "approved"),
         ("  Appro\n\t ve  <b> it </b> ", "Appro ve it"),
+        ("<div> <b>Approve</b> <b>it</b>\n<i>not</i> </div>", "Approve it not"),
         ("<div>a\r\nb</div>", "a b"),
         ("<pre>Approve\nfine</pre>", "Approve\nfine"),
         ('<div style="white-space: pre-wrap">Approve\nfine</div>', "Approve\nfine"),

@@ -152,6 +152,34 @@ PIECES = rows(
     ),
 )
 
+OURS = rows(
+    "flexmail/mail/ours.py",
+    "tests/mail/test_ours.py",
+    (
+        "nothing of ours stands above the last line without a mark",
+        "return not any(run in known.letters for run in runs)",
+        "return True",
+        "test_six_words_of_ours_are_noticed_wherever_they_begin",
+    ),
+    (
+        "a line without a mark is looked for from below",
+        "for at in range(len(lines) - 1, -1, -1):",
+        "for at in range(len(lines)):",
+        "test_six_words_of_ours_are_noticed_wherever_they_begin",
+    ),
+)
+
+PAGE = rows(
+    "flexmail/mail/page.py",
+    "tests/mail/test_html.py",
+    (
+        "a blank between two words of a line is kept",
+        "elif self._line or text.strip(_BLANKS):",
+        "elif text.strip(_BLANKS):",
+        "test_lines_are_those_that_show",
+    ),
+)
+
 SENT = rows(
     "flexmail/mail/sent.py",
     "tests/mail/test_ours.py",

@@ -31,6 +31,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *sooner.ORDERLY,
     *sooner.SIMPLE_PAGE,
     *sooner.PIECES,
+    *sooner.OURS,
+    *sooner.PAGE,
     *sooner.SENT,
     *server.AUTHENTICATE,
     *server.GRAMMAR_OF_RESULTS,
