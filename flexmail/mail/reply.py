@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from flexmail.mail.decision import (
     DEFAULT_WORDS,
     Verdict,
-    Words,
     decide,
     negates,
     plain_letters,
@@ -28,7 +27,7 @@ from flexmail.mail.phrases import GOODBYES
 from flexmail.mail.quote import Kind, OwnLines, is_quoted, own_lines
 from flexmail.mail.reference import mask
 from flexmail.mail.second_thoughts import taken_back
-from flexmail.mail.word_list import parse_words
+from flexmail.mail.word_list import Words, parse_words
 
 __all__ = ["DEFAULT_WORDS", "Reading", "Words", "author_text", "parse_words", "read"]
 

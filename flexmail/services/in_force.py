@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flexmail.mail.decision import Words
-from flexmail.mail.word_list import parse_words
+from flexmail.mail.word_list import Words, parse_words
 from flexmail.models import EmailSettings
 
 

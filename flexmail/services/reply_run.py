@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, update
 
 from flexmail.db import db, transaction
 from flexmail.errors import OwnershipLost, Refused
-from flexmail.mail.bounded import HEAD_BYTES
+from flexmail.mail.sizes import HEAD_BYTES
 from flexmail.models import EmailSettings, Reply
 from flexmail.services import installation, leases, settings
 from flexmail.services.channels import explain
@@ -23,8 +23,6 @@ from flexmail.transport.imap import Fetched, Folder
 log = logging.getLogger(__name__)
 
 LEASE = "replies"
-MAX_BYTES = 1024 * 1024
-"""So much is read of a mail at the most; `HEAD_BYTES` where its texts end in there."""
 _ENDED_BEFORE_ITS_TEXT = {"own_mail", "bounce", "auto_reply", "malformed", "too_large"}
 
 

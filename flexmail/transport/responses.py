@@ -7,11 +7,7 @@ import imaplib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from imapclient.exceptions import ProtocolError
-from imapclient.response_parser import parse_response
-
 PARSER_ERRORS = (
-    ProtocolError,
     imaplib.IMAP4.abort,
     ArithmeticError,
     AssertionError,
@@ -21,12 +17,19 @@ PARSER_ERRORS = (
     TypeError,
     ValueError,
 )
-"""What the parser raises over answers that are none."""
+"""What is raised over answers that are none."""
 
 
 def records(data: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
     """Parse untagged responses one by one."""
-    return map(parse_response, _responses(data))
+    # Takes a while to load, and an empty folder has no answer that needs it.
+    from imapclient.exceptions import ProtocolError
+    from imapclient.response_parser import parse_response
+
+    try:
+        yield from map(parse_response, _responses(data))
+    except ProtocolError as error:  # for imaplib, a kind of refusal
+        raise ValueError(str(error)) from error
 
 
 def fetched_items(data: Iterable[Any]) -> Iterator[dict[bytes, Any]]:
