@@ -34,7 +34,6 @@ def create_app() -> Flask:
     path = os.environ["BENCH_DATABASE"]
     with sqlite3.connect(path) as first:
         first.executescript(
-            "PRAGMA journal_mode=WAL;"
             "CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, name TEXT);"
             "CREATE TABLE IF NOT EXISTS settings (id INTEGER PRIMARY KEY, host TEXT, port INTEGER);"
             "INSERT OR IGNORE INTO users VALUES (1, 'Ada');"

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from bench import asking
 from bench.__main__ import load, names
 from bench.benches import drain, events, outbox
 from bench.measuring import Fact, Row, Size, interleave, show
@@ -48,6 +49,34 @@ def test_the_table_says_whether_all_goals_were_met() -> None:
 def test_a_size_chooses_its_numbers() -> None:
     assert Size("quick", 1).of(quick=3, full=9) == 3
     assert Size("full", 5).of(quick=3, full=9) == 9
+
+
+WRK = """Running 1s test @ http://127.0.0.1:8000/settings/email
+  103 requests in 1.01s, 1.46MB read
+Requests/sec:    101.98
+latency 900 50
+latency 1200 49
+latency 1500 3
+latency 9000 1
+"""
+
+
+def test_latencies_of_a_page_are_counted_one_by_one() -> None:
+    requests, rate, latencies = asking.read(WRK)
+    assert (requests, rate, latencies.total()) == (103, 101.98, 103)
+    assert asking.within(latencies, 0.48) == 900
+    assert asking.within(latencies, 0.5) == 1200
+    assert asking.within(latencies, 0.99) == 1500
+    assert asking.within(latencies, 1) == 9000
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    ["  Non-2xx or 3xx responses: 7", "  Socket errors: connect 0, read 1, write 0, timeout 0"],
+)
+def test_what_is_not_the_page_is_not_measured(trouble: str) -> None:
+    with pytest.raises(ValueError, match=trouble.strip()):
+        asking.read(WRK + trouble + "\n")
 
 
 @pytest.mark.dovecot

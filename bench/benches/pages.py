@@ -1,9 +1,9 @@
 """Serve the settings page to an admin, under gunicorn with two workers of four threads.
 
-Beside it a form of four fields with two reads from SQLite, under the same gunicorn; wrk asks both
-over loopback, and keeps its cookie as a browser does. The jobs run meanwhile, as they do in
-production. How late the slowest answers come depends on gunicorn, wrk and the machine most of all:
-so the form's own figure stands beside ours.
+Beside it a form of four fields with two reads from SQLite, under the same gunicorn with the same
+configuration; wrk asks both in turns over loopback, and keeps its cookie as a browser does. The
+jobs run meanwhile, as they do in production. How late the slowest answers come depends on the
+machine most of all: so the form's own figure stands beside ours.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlencode, urlsplit
 
+from bench.asking import Asked
 from bench.measuring import Fact, Row, Size, interleave, median
 from flexmail.forms import values_from
 from flexmail.services import accounts, settings
@@ -37,52 +37,66 @@ SETTINGS = {
     "smtp_from_address": f"Deployments <{ADA}>",
     "imap_host_name": "imap.corp.test",
 }
-WORKERS = ("--workers", "2", "--worker-class", "gthread", "--threads", "4")
+WORKERS = ("--workers", "2", "--threads", "4")
 _START_SECONDS = 30.0
-_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
 def measure(size: Size) -> list[Row | Fact]:
     if shutil.which("wrk") is None:
         return [Row("a minimal form page", "missing: wrk", "", None, 0.5)]
-    seconds = size.of(quick=1, full=5)
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        with Gunicorn(folder, *WORKERS) as flexmail, _plain(folder) as plain:
+        with Gunicorn(folder, *WORKERS) as flexmail, _plain(folder) as (plain, master):
             with flexmail.rows():
                 accounts.add(
                     ADA, role="admin", name="Ada", password=PASSWORD, now=datetime.now(UTC)
                 )
                 settings.save(values_from({}, SETTINGS))
             page = f"{flexmail.url}/settings/email"
-            cookies = {page: _opened(page, _sign_in(flexmail.url)), plain: _opened(plain, "")}
-            halves: dict[str, list[float]] = {page: [], plain: []}
-            lates: dict[str, list[float]] = {page: [], plain: []}
-
-            def ask(url: str) -> float:
-                rate, half, late = _wrk(url, cookies[url], seconds)
-                halves[url].append(half)
-                lates[url].append(late / half)
-                return rate
-
-            rates = interleave(
-                {"flexmail": partial(ask, page), "plain": partial(ask, plain)}, rounds=size.rounds
+            cookie = _opened(page, _sign_in(flexmail.url))
+            ours = Asked(page, cookie, flexmail.master.pid)
+            other = Asked(plain, _opened(plain, ""), master)
+            interleave(
+                {"flexmail": ours.turn, "plain": other.turn},
+                rounds=size.rounds * size.of(quick=1, full=5),
             )
-    rate, other = median(rates["flexmail"]), median(rates["plain"])
-    shown = [f"{median(lates[url]):.1f} × {median(halves[url]) * 1e3:.1f} ms" for url in cookies]
+    return _compared(ours, other)
+
+
+def _compared(ours: Asked, other: Asked) -> list[Row | Fact]:
+    rate, other_rate = median(ours.rates), median(other.rates)
+    cost, other_cost = ours.cpu_seconds / ours.requests, other.cpu_seconds / other.requests
+    busier = " and ".join(f"{median(each.shares):.0%}" for each in (ours, other))
     return [
-        Row("a minimal form page", f"{rate:.0f}/s", f"{other:.0f}/s", rate / other, 0.5),
-        Row("p99, as a multiple of p50", shown[0], shown[1], median(lates[page]), 4.0, False),
+        Row("a minimal form page", f"{rate:.0f}/s", f"{other_rate:.0f}/s", rate / other_rate, 0.5),
+        Row(
+            "processor time of a request",
+            f"{cost * 1e3:.2f} ms",
+            f"{other_cost * 1e3:.2f} ms",
+            other_cost / cost,
+        ),
+        Row(
+            "p99, as a multiple of p50",
+            f"{median(ours.tails):.1f}",
+            f"{median(other.tails):.1f}",
+            median(ours.tails),
+            4.0,
+            False,
+        ),
+        Row("the same, of all turns together", ours.tail, other.tail),
+        Fact("the busier worker does of the work, ours and theirs", busier),
+        Fact("load of the machine", f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"),
     ]
 
 
 @contextlib.contextmanager
-def _plain(folder: Path) -> Iterator[str]:
+def _plain(folder: Path) -> Iterator[tuple[str, int]]:
+    """Serve the form as flexmail is served; yield its address and the process id of gunicorn."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/settings"
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "gunicorn", *WORKERS),
+                *(sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), *WORKERS),
                 *("--bind", f"fd://{listener.fileno()}", "bench.plain_page:create_app()"),
             ],
             cwd=folder,
@@ -97,7 +111,7 @@ def _plain(folder: Path) -> Iterator[str]:
         )
     try:
         _wait_for(url)
-        yield url
+        yield url, process.pid
     finally:
         process.terminate()
         process.wait(30)
@@ -146,21 +160,3 @@ def _sign_in(url: str) -> str:
     status, cookie, _ = _ask("POST", f"{url}/login", cookie, urlencode(values))
     assert status == 303
     return cookie
-
-
-def _wrk(url: str, cookie: str, seconds: int) -> tuple[float, float, float]:
-    """Return requests a second, and half and 99 % of the latencies in seconds."""
-    command = ["wrk", "-t1", "-c8", f"-d{seconds}s", "--latency"]
-    if cookie:
-        command += ["-H", f"Cookie: {cookie}"]
-    said = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
-    assert "Non-2xx" not in said, said
-    rate = re.search(r"Requests/sec: +([\d.]+)", said)
-    shares = dict(re.findall(r"^ +(50|99)% +([\d.]+(?:us|ms|s))$", said, re.MULTILINE))
-    assert rate is not None, said
-    return float(rate[1]), _seconds(shares["50"]), _seconds(shares["99"])
-
-
-def _seconds(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr]
-    return float(number) * _UNITS[unit]

@@ -28,7 +28,7 @@ from flexmail.crypto import key_ring
 from flexmail.db import db, transaction
 from flexmail.forms import values_from
 from flexmail.models import OutboxMail
-from flexmail.services import accounts, approval_requests, delivery, settings
+from flexmail.services import accounts, approval_requests, delivery, sealed_mail, settings
 from flexmail.services.approval_requests import NewApproval
 
 FROM, BOB, USER, SECRET = "approvals@corp.test", "bob@corp.test", "deploy", "s3cret"
@@ -39,7 +39,10 @@ def measure(size: Size) -> list[Row | Fact]:
     number = size.of(quick=20, full=400)
     with office() as app, smtp_sink() as sink:
         _set_up(sink, number)
-        mails = [(mail.recipient, key_ring().open(mail.sealed_content)) for mail in _queued()]
+        mails = [
+            (mail.recipient, sealed_mail.opened(mail.sealed_content, key_ring()))
+            for mail in _queued()
+        ]
         peer = _flask_mail(app, sink, mails)
         candidates = {
             "flexmail": lambda: _deliver(number),

@@ -18,7 +18,7 @@ from flexmail.crypto import key_ring
 from flexmail.db import db
 from flexmail.forms import values_from
 from flexmail.models import OutboxMail
-from flexmail.services import accounts, approval_requests, approvals, settings
+from flexmail.services import accounts, approval_requests, approvals, sealed_mail, settings
 from flexmail.services.approval_requests import NewApproval
 from tests.servers import PASSWORD, Dovecot, Exim, program
 from tests.story import post
@@ -67,7 +67,7 @@ def _decide(exim: Exim) -> float:
     wanted = NewApproval(title="Deploy", approvers=(BOB,))
     approval_id = approval_requests.request(wanted, now=datetime.now(UTC)).id
     found = db.select(OutboxMail).filter_by(approval_id=approval_id)
-    raw = key_ring().open(db.session.scalars(found).one().sealed_content)
+    raw = sealed_mail.opened(db.session.scalars(found).one().sealed_content, key_ring())
     db.session.rollback()
     answer = post.top_posted(raw, BOB, "Approve")
     context = ssl.create_default_context(cadata=exim.ca_pem)

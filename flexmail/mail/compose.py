@@ -105,7 +105,7 @@ def header_lines(headers: Iterable[tuple[str, str]]) -> bytes:
     Raises:
         ValueError: for a value with a line break or control character.
     """
-    return "".join(_folded(name, _safe(name, value)) for name, value in headers).encode()
+    return "".join(_field(name, value) for name, value in headers).encode()
 
 
 def mailto(address: str, subject: str, body: str) -> str:
@@ -127,10 +127,15 @@ def reference_block(reference: str) -> str:
     return f"{MARKER_ABOVE}\n{MARKER_BELOW}\nReference: {reference}\n"
 
 
-def _folded(name: str, value: str) -> str:
-    """Return a header as it is, wrapped at spaces; an address may need UTF-8 (RFC 6532)."""
-    if len(name) + len(value) <= _LINE - 2 and value.isascii():
+def _field(name: str, value: str) -> str:
+    """Return a header as it stands in a mail; most are short and plain."""
+    if value.isascii() and value.isprintable() and len(name) + len(value) <= _LINE - 2:
         return f"{name}: {value}\r\n"
+    return _folded(name, _safe(name, value))
+
+
+def _folded(name: str, value: str) -> str:
+    """Return a header wrapped at spaces; an address may need UTF-8 (RFC 6532)."""
     lines = [f"{name}:"]
     for word in value.split(" "):
         if len(lines[-1].encode()) + len(word.encode()) < _LINE or lines[-1] == f"{name}:":

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flexmail.mail.reference import find_message_ids
-from flexmail.models import ApprovalReference, User
-from flexmail.services import approvals, outbox
+from flexmail.services import outbox
+from flexmail.services.bindings import Reference
+from flexmail.services.cases import Person, Verdict
 
 EXPLANATIONS_A_DAY = 5
 _ANSWERED = frozenset(
@@ -34,8 +35,8 @@ class Outcome:
 
     kind: str
     reason: str
-    reference: ApprovalReference | None = None
-    verdict: approvals.Verdict | None = None
+    reference: Reference | None = None
+    verdict: Verdict | None = None
     comment: str = ""
     approval_id: int | None = None
     """The request that a bounce is about; an answer is bound by its reference instead."""
@@ -45,8 +46,8 @@ def queue(outcome: Outcome, *, to_message_id: str, now: datetime) -> None:
     """Queue one mail to the bound approver, or none; joins the caller's transaction."""
     if outcome.reference is None or silence(outcome, now=now):
         return
-    approval, user = outcome.reference.approval, outcome.reference.user
-    context: dict[str, Any] = {"approval": approval, "approver": user}
+    case, person = outcome.reference.case, outcome.reference.person
+    context: dict[str, Any] = {"approval": case, "approver": person}
     if outcome.verdict:
         kind = "reply_confirmation"
         context |= {"verdict": outcome.verdict, "comment": outcome.comment}
@@ -54,18 +55,18 @@ def queue(outcome: Outcome, *, to_message_id: str, now: datetime) -> None:
         kind = "reply_explanation"
         context |= {
             "reason": outcome.reason,
-            "still_open": approval.status == "pending" and approval.expires_at > now,
-            "may_approve": approval.mail_decision == "allow",
+            "still_open": case.status == "pending" and case.expires_at > now,
+            "may_approve": case.mail_decision == "allow",
         }
     theirs = outcome.kind != "wrong_sender"
     in_reply_to = find_message_ids([to_message_id])[:1] if theirs else ()
     outbox.queue(
         kind,
-        user.email,
+        person.email,
         context,
         now=now,
         threading=outbox.Threading(in_reply_to=in_reply_to[0] if in_reply_to else None),
-        approval_id=approval.id,
+        approval_id=case.id,
     )
 
 
@@ -73,16 +74,16 @@ def silence(outcome: Outcome, *, now: datetime) -> str:
     """Say why nothing is answered, or nothing where an answer goes out."""
     if outcome.reference is None or not (outcome.verdict or outcome.kind in _ANSWERED):
         return f"a mail that ends as {outcome.kind} never is."
-    user = outcome.reference.user
+    person = outcome.reference.person
     if outcome.verdict:
         return ""
-    if not user.active:
-        return f"the account {user.email} is disabled."
-    if not _may_explain(user, now):
-        return f"{user.email} got {EXPLANATIONS_A_DAY} explanations within a day already."
+    if not person.active:
+        return f"the account {person.email} is disabled."
+    if not _may_explain(person, now):
+        return f"{person.email} got {EXPLANATIONS_A_DAY} explanations within a day already."
     return ""
 
 
-def _may_explain(user: User, now: datetime) -> bool:
+def _may_explain(person: Person, now: datetime) -> bool:
     since = now - timedelta(days=1)
-    return outbox.queued_since("reply_explanation", user.email, since) < EXPLANATIONS_A_DAY
+    return outbox.queued_since("reply_explanation", person.email, since) < EXPLANATIONS_A_DAY

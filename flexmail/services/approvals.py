@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import select
 
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput, NotFound
-from flexmail.models import Approval, Decision, User
-from flexmail.services import approvers, audit, callbacks, closing, withdrawals
+from flexmail.models import Approval, User
+from flexmail.services import approvers, audit, callbacks, cases, closing, withdrawals
 from flexmail.services.approval_shape import approval_shape
+from flexmail.services.cases import Case, Channel, Person, Verdict
 from flexmail.services.paging import Page, page_of
-
-Verdict = Literal["approve", "reject"]
-Channel = Literal["email", "web"]
 
 DEFAULT_EXPIRY = timedelta(days=7)
 STATUS_OF: dict[str, str] = {"approve": "approved", "reject": "rejected"}
@@ -67,7 +65,7 @@ def listing(
 
 
 def authorise(
-    approval: Approval, user: User, *, channel: Channel, verdict: Verdict | None, now: datetime
+    case: Case, person: Person, *, channel: Channel, verdict: Verdict | None, now: datetime
 ) -> Refusal | None:
     """Look at every condition of a decision except who the sender of a mail is.
 
@@ -77,17 +75,17 @@ def authorise(
     Returns:
         None when this account may decide this approval now; else the first condition that fails.
     """
-    if not user.active or not approvers.is_approver(approval, user):
-        return Refusal("not_an_approver", f"{user.email} may not decide this request (any more).")
-    if approval.status in ("approved", "rejected"):
-        return Refusal("already_decided", f"The request was {approval.status} already.")
-    if approval.status == "cancelled":
+    if not person.active or not case.is_for(person):
+        return Refusal("not_an_approver", f"{person.email} may not decide this request (any more).")
+    if case.status in ("approved", "rejected"):
+        return Refusal("already_decided", f"The request was {case.status} already.")
+    if case.status == "cancelled":
         return Refusal("cancelled", "The request was cancelled.")
-    if approval.status == "expired" or approval.expires_at <= now:
+    if case.status == "expired" or case.expires_at <= now:
         return Refusal("expired", "The request expired before this answer.")
-    if any(decision.user_id == user.id for decision in approval.decisions):
-        return Refusal("already_decided", f"{user.email} has decided already.")
-    if channel == "email" and approval.mail_decision == "reject_only" and verdict == "approve":
+    if person.id in case.decided_by:
+        return Refusal("already_decided", f"{person.email} has decided already.")
+    if channel == "email" and case.mail_decision == "reject_only" and verdict == "approve":
         return Refusal(
             "mail_not_allowed",
             "This request can be rejected by mail, but approved only on its page.",
@@ -96,8 +94,8 @@ def authorise(
 
 
 def decide(
-    approval: Approval,
-    user: User,
+    case: Case,
+    person: Person,
     *,
     verdict: Verdict,
     comment: str,
@@ -107,24 +105,23 @@ def decide(
 ) -> Refusal | None:
     """Take a decision inside the caller's write transaction, or say why not.
 
-    The caller has begun the transaction before it read anything, and commits.
+    The caller has begun the transaction before it read anything, holds the case, and commits.
 
     Args:
         proof: what shows that it was this account which decided, for the audit log.
     """
-    refusal = authorise(approval, user, channel=channel, verdict=verdict, now=now)
+    refusal = authorise(case, person, channel=channel, verdict=verdict, now=now)
     if refusal:
         return refusal
-    if approval.comment_required and verdict == "reject" and not comment.strip():
+    if case.comment_required and verdict == "reject" and not comment.strip():
         return Refusal("unclear", "A comment is required to reject this request.")
-    said = {"verdict": verdict, "comment": comment, "channel": channel, "at": now}
-    closing.note(approval, Decision(approval_id=approval.id, user_id=user.id, **said))
-    _close(approval, STATUS_OF[verdict], now)  # rule `any`: the first decision ends it
+    closing.note(case, person, verdict, comment, channel, now)
+    _close(case, STATUS_OF[verdict], now)  # rule `any`: the first decision ends it
     audit.record(
         f"approval_{STATUS_OF[verdict]}",
-        f"approval {approval.id}",
+        f"approval {case.id}",
         proof=proof,
-        by=audit.Actor(user.email, channel),
+        by=audit.Actor(person.email, channel),
     )
     return None
 
@@ -142,10 +139,10 @@ def decide_on_page(
     with transaction():
         user = db.session.get_one(User, user_id, with_for_update=True)
         approval = get(approval_id, viewer=user)
-        db.session.refresh(approval, with_for_update=True)
+        held, people = cases.hold([approval_id], [user_id])
         refusal = decide(
-            approval,
-            user,
+            held[approval_id],
+            people[user_id],
             verdict=verdict,
             comment=comment.strip(),
             channel="web",
@@ -171,7 +168,7 @@ def cancel(approval_id: int, *, now: datetime) -> Approval:
         db.session.refresh(approval, with_for_update=True)
         if approval.status != "pending":
             raise Conflict(f"Approval {approval_id} is {approval.status} already.")
-        _close(approval, "cancelled", now)
+        _close(Case.of(approval), "cancelled", now)
         audit.record("approval_cancelled", f"approval {approval.id}")
     return approval
 
@@ -184,16 +181,17 @@ def expire_due(*, now: datetime) -> int:
     with transaction():
         expired = db.session.scalars(select(Approval).where(*overdue).with_for_update()).all()
         for approval in expired:
-            _close(approval, "expired", now)
+            _close(Case.of(approval), "expired", now)
             audit.record("approval_expired", f"approval {approval.id}")
         return len(expired)
 
 
-def _close(approval: Approval, status: str, now: datetime) -> None:
+def _close(case: Case, status: str, now: datetime) -> None:
     """Make a status final; who was not asked yet is not asked any more, the program is told."""
-    closing.close(approval, status, now)
-    withdrawals.withdraw(approval.id, at_once=bool(approval.callback_url))
-    if approval.callback_url:
+    closing.close(case, status, now)
+    withdrawals.withdraw(case.id, at_once=bool(case.callback_url))
+    if case.callback_url:
         closing.store()
+        approval = db.session.get_one(Approval, case.id)
         db.session.refresh(approval)
         callbacks.queue(approval, approval_shape(approval), now=now)

@@ -8,15 +8,6 @@ from flexmail.db import db
 from flexmail.models import Approval, ApprovalApprover, Membership, User
 
 
-def is_approver(approval: Approval, user: User) -> bool:
-    """Tell whether the approval names this account or one of its groups now."""
-    groups = set(user.group_names)
-    return any(
-        approver.user_id == user.id or (approver.group is not None and approver.group in groups)
-        for approver in approval.approvers
-    )
-
-
 def people(approval: Approval) -> list[User]:
     """Return the active accounts that may decide now, groups expanded."""
     wanted = (

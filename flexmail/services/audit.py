@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from flask import current_app, g
-from sqlalchemy import Table, insert, inspect, select, update
+from sqlalchemy import Table, bindparam, insert, inspect, select, update
 
 from flexmail.crypto import key_ring
 from flexmail.db import Base, at_end, db
@@ -30,6 +30,15 @@ FIRST = "0" * 64
 
 _TABLE = cast(Table, AuditEntry.__table__)
 _INSTALLATION = cast(Table, Installation.__table__)
+_NEW = insert(_TABLE)
+_END = select(_INSTALLATION.c.sealed_audit_end).where(_INSTALLATION.c.id == 1)
+_LOCKED_END = _END.with_for_update(key_share=True)
+"""Locked past those who see to whose installation it is."""
+_NEW_END = (
+    update(_INSTALLATION)
+    .where(_INSTALLATION.c.id == 1)
+    .values(sealed_audit_end=bindparam("sealed"))
+)
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _PROCESS_ACTOR = "flexmail_actor"
 
@@ -136,10 +145,10 @@ def _write(entries: list[dict[str, Any]]) -> None:
 
     So the traces of a removal stay for ever: the entries after it do not fit the table.
     """
-    row = select(Installation.sealed_audit_end).where(Installation.id == 1)
-    row = row.with_for_update(key_share=True)  # past those who see to whose installation it is
+    db.session.flush()
+    connection = db.session.connection()
     try:
-        end = sealed_end(db.session.scalar(row))
+        end = sealed_end(connection.scalar(_LOCKED_END))
     except SecretUnreadable:
         end = None
     if end is None:
@@ -151,10 +160,9 @@ def _write(entries: list[dict[str, Any]]) -> None:
         entry["id"] = end.id + 1
         entry["chain"] = chained(end.chain, entry)
         end = End(entry["id"], entry["chain"])
-    db.session.execute(insert(_TABLE), entries)
+    connection.execute(_NEW, entries)
     sealed = key_ring().seal(json.dumps([end.id, end.chain]))
-    known = update(_INSTALLATION).where(_INSTALLATION.c.id == 1)
-    db.session.execute(known.values(sealed_audit_end=sealed))
+    connection.execute(_NEW_END, {"sealed": sealed})
 
 
 def _last() -> End:

@@ -6,25 +6,38 @@ people, then requests.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
-from typing import Self, TypeVar
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, cast
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import selectinload
-from sqlalchemy.orm.interfaces import ORMOption
+from sqlalchemy import BindParameter, Table, bindparam, select
 
 from flexmail.db import db
-from flexmail.models import Approval, ApprovalApprover, ApprovalReference, Decision, Reply, User
-from flexmail.services import closing
+from flexmail.models import ApprovalReference, Reply
+from flexmail.services import cases, closing
+from flexmail.services.cases import Case, Person
 
-Row = TypeVar("Row", User, Approval)
-
-_ALONE = (
-    selectinload(Approval.approvers).lazyload(ApprovalApprover.user),
-    selectinload(Approval.decisions).lazyload(Decision.user),
+_REFERENCES = cast(Table, ApprovalReference.__table__).c
+_DIGESTS: BindParameter[Any] = bindparam("digests", expanding=True)
+_LEAD_TO = select(
+    _REFERENCES.id,
+    _REFERENCES.approval_id,
+    _REFERENCES.user_id,
+    _REFERENCES.reference_digest,
+    _REFERENCES.message_id_digest,
+).where(_REFERENCES.reference_digest.in_(_DIGESTS) | _REFERENCES.message_id_digest.in_(_DIGESTS))
+EARLIER = (
+    Reply.sha256.in_(_DIGESTS),
+    Reply.id.not_in(bindparam("entries", expanding=True)),
+    Reply.restored_at.is_(None),
+    Reply.outcome.not_in(("failed", "duplicate")),
 )
-"""Of those who may decide and did, a decision needs the numbers only."""
+"""The conditions of a row that makes mails with these digests duplicates; see `repeats`.
+
+A `duplicate` makes none: the mail that it repeats does, and may be processed again. Nor does one
+that failed, or was put back into the folder.
+"""
+_SEEN = select(cast(Table, Reply.__table__).c.sha256).where(*EARLIER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,66 +54,54 @@ class Entry:
         return cls(row.id, row.sha256, row.tries)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A reference of ours, by the digests of its two secrets, and what it binds a reply to."""
+
+    id: int
+    digest: str
+    message_id_digest: str
+    case: Case
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
 class Bindings:
     """References by their digest or that of the Message-ID; `seen` are the digests of the mails
     that have an outcome, those of this commit too.
     """
 
-    references: dict[str, ApprovalReference]
+    references: dict[str, Reference]
     seen: set[str]
-    _kept: tuple[object, ...] = field(repr=False)
 
-    def find(self, digests: Iterable[str]) -> list[ApprovalReference]:
+    def find(self, digests: Iterable[str]) -> list[Reference]:
         """Return the references that these digests lead to, each once, the oldest first."""
-        found = {self.references[each] for each in digests if each in self.references}
-        return sorted(found, key=lambda reference: reference.id)
+        found = {
+            reference.id: reference
+            for each in digests
+            if (reference := self.references.get(each)) is not None
+        }
+        return [found[number] for number in sorted(found)]
 
 
 def look_up(digests: Collection[str], entries: Collection[Entry]) -> Bindings:
     """Look up what these digests lead to, as it is at this moment, and which mails are repeats."""
     closing.store()  # what was decided in this transaction counts
-    found = _references(digests)
-    users = _locked(User, {reference.user_id for reference in found})
-    approvals = _locked(Approval, {reference.approval_id for reference in found}, *_ALONE)
-    by_digest = {reference.reference_digest: reference for reference in found}
-    by_digest |= {reference.message_id_digest: reference for reference in found}
-    return Bindings(by_digest, _seen_before(entries), (users, approvals))
+    connection = db.session.connection()
+    rows = connection.execute(_LEAD_TO, {"digests": list(digests)}).all() if digests else []
+    held, people = cases.hold({row.approval_id for row in rows}, {row.user_id for row in rows})
+    found: dict[str, Reference] = {}
+    for number, approval_id, user_id, secret, message_id in rows:
+        case, person = held[approval_id], people[user_id]
+        reference = Reference(number, secret, message_id, case, person)
+        found |= {secret: reference, message_id: reference}
+    seen = connection.execute(_SEEN, repeats(entries)).scalars()
+    return Bindings(found, set(seen))
 
 
-def _references(digests: Collection[str]) -> Collection[ApprovalReference]:
-    if not digests:
-        return ()
-    wanted = select(ApprovalReference).where(
-        ApprovalReference.reference_digest.in_(digests)
-        | ApprovalReference.message_id_digest.in_(digests)
-    )
-    return db.session.scalars(wanted).all()
-
-
-def _locked(kind: type[Row], ids: Collection[int], *options: ORMOption) -> Collection[Row]:
-    if not ids:
-        return ()
-    wanted = select(kind).where(kind.id.in_(ids)).order_by(kind.id).with_for_update()
-    wanted = wanted.options(*options)
-    return db.session.scalars(wanted.execution_options(populate_existing=True)).all()
-
-
-def _seen_before(entries: Collection[Entry]) -> set[str]:
-    """Return the digests among these that an earlier mail with an outcome had."""
-    return set(db.session.scalars(select(Reply.sha256).where(*earlier_than(entries))))
-
-
-def earlier_than(entries: Collection[Entry]) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions of a row that makes mails of these ones duplicates.
-
-    A `duplicate` makes none: the mail that it repeats does, and may be processed again. Nor does
-    one that failed, or was put back into the folder.
-    """
-    ids = [entry.id for entry in entries]
-    return (
-        Reply.sha256.in_({entry.sha256 for entry in entries}),
-        Reply.id.not_in(ids),
-        Reply.restored_at.is_(None),
-        Reply.outcome.not_in(("failed", "duplicate")),
-    )
+def repeats(entries: Collection[Entry]) -> Mapping[str, Any]:
+    """Return what `EARLIER` asks about these mails."""
+    return {
+        "digests": [entry.sha256 for entry in entries],
+        "entries": [entry.id for entry in entries],
+    }

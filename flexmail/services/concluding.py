@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import BindParameter, Table, bindparam, update
+from sqlalchemy import BindParameter, Table, Update, bindparam, update
 from sqlalchemy.exc import OperationalError
 
 from flexmail.db import db, savepoint
@@ -130,10 +131,15 @@ def _write(rows: list[dict[str, Any]]) -> None:
     """Fill in rows that have no outcome yet, all with the same columns."""
     if not rows:
         return
-    columns: dict[str, BindParameter[Any]] = {
-        name: bindparam(name) for name in rows[0] if name != "entry"
-    }
-    still_open = _REPLIES.c.id == bindparam("entry"), _REPLIES.c.outcome.is_(None)
-    fill_in = update(_REPLIES).where(*still_open).values(columns)
+    fill_in = _filling_in(tuple(rows[0]))
     if db.session.connection().execute(fill_in, rows).rowcount != len(rows):
         raise OwnershipLost("Somebody else gave a mail of this batch its outcome.")
+
+
+@lru_cache(maxsize=8)
+def _filling_in(names: tuple[str, ...]) -> Update:
+    still_open = _REPLIES.c.id == bindparam("entry"), _REPLIES.c.outcome.is_(None)
+    columns: dict[str, BindParameter[Any]] = {
+        name: bindparam(name) for name in names if name != "entry"
+    }
+    return update(_REPLIES).where(*still_open).values(columns)

@@ -17,7 +17,7 @@ from flexmail.mail.address import normalise
 from flexmail.mail.parse import Parsed
 from flexmail.mail.reference import MAX_FOUND, digest, find_message_ids
 from flexmail.models import ApprovalReference, Reply
-from flexmail.services.bindings import Entry, earlier_than
+from flexmail.services.bindings import EARLIER, Entry, repeats
 from flexmail.services.in_force import InForce
 from flexmail.services.understood import Understood
 
@@ -105,8 +105,8 @@ def leads_of(mail: Understood) -> Leads:
 def same_bytes(row: Reply, *, all_of_them: bool) -> tuple[Reply, ...]:
     """Return the processed mails of the same bytes, or only those that make this a duplicate."""
     same = (Reply.sha256 == row.sha256, Reply.id != row.id, Reply.outcome.is_not(None))
-    wanted = same if all_of_them else earlier_than([Entry.of(row)])
-    return tuple(db.session.scalars(select(Reply).where(*wanted).order_by(Reply.id)))
+    wanted = select(Reply).where(*(same if all_of_them else EARLIER)).order_by(Reply.id)
+    return tuple(db.session.scalars(wanted, repeats([Entry.of(row)])))
 
 
 def _rows(written: Iterable[str], threaded: Iterable[str]) -> tuple[ApprovalReference, ...]:

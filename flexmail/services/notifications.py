@@ -6,8 +6,9 @@ Reads only; the caller ends the transaction.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import BindParameter, Table, bindparam, select
 
 from flexmail.crypto import key_ring
 from flexmail.db import db
@@ -17,25 +18,30 @@ from flexmail.mail.desk import Known, answered
 from flexmail.mail.ours import Sent
 from flexmail.mail.reference import digest
 from flexmail.models import Approval, ApprovalReference, OutboxContent, OutboxMail
+from flexmail.services import sealed_mail
 
+_REFERENCES = cast(Table, ApprovalReference.__table__)
+_APPROVALS = cast(Table, Approval.__table__)
+_MAILS = cast(Table, OutboxMail.__table__)
+_CONTENTS = cast(Table, OutboxContent.__table__)
+_DIGESTS: BindParameter[Any] = bindparam("digests", expanding=True)
 _SENT = (
     select(
-        ApprovalReference.id,
-        ApprovalReference.reference_digest,
-        ApprovalReference.message_id_digest,
-        OutboxContent.sealed_content,
-        Approval.title,
-        Approval.details,
-        Approval.submitter,
-        Approval.link,
+        _REFERENCES.c.id,
+        _REFERENCES.c.reference_digest,
+        _REFERENCES.c.message_id_digest,
+        _CONTENTS.c.sealed_content,
+        _APPROVALS.c.title,
+        _APPROVALS.c.details,
+        _APPROVALS.c.submitter,
+        _APPROVALS.c.link,
     )
-    .join(Approval, Approval.id == ApprovalReference.approval_id)
-    .join(
-        OutboxMail,
-        OutboxMail.message_id_digest == ApprovalReference.message_id_digest,
-        isouter=True,
+    .join_from(_REFERENCES, _APPROVALS, _APPROVALS.c.id == _REFERENCES.c.approval_id)
+    .outerjoin(_MAILS, _MAILS.c.message_id_digest == _REFERENCES.c.message_id_digest)
+    .outerjoin(_CONTENTS, _CONTENTS.c.id == _MAILS.c.id)
+    .where(
+        _REFERENCES.c.reference_digest.in_(_DIGESTS) | _REFERENCES.c.message_id_digest.in_(_DIGESTS)
     )
-    .join(OutboxContent, OutboxContent.id == OutboxMail.id, isouter=True)
 )
 
 
@@ -48,16 +54,13 @@ def known_by(keys: Collection[str]) -> dict[int, Known]:
     if not keys:
         return {}
     by_digest = {digest(key): key for key in keys}
-    wanted = _SENT.where(
-        ApprovalReference.reference_digest.in_(by_digest)
-        | ApprovalReference.message_id_digest.in_(by_digest)
-    )
+    rows = db.session.connection().execute(_SENT, {"digests": list(by_digest)})
     return {
         row.id: Known(
             frozenset(by_digest[each] for each in row[1:3] if each in by_digest),
             _sent(row.sealed_content, row[4:]),
         )
-        for row in db.session.execute(wanted)
+        for row in rows
     }
 
 
@@ -68,7 +71,7 @@ def sent_for(keys: Collection[str]) -> Sent | None:
 
 def _sent(sealed: bytes | None, given: Sequence[str]) -> Sent | None:
     try:
-        texts = texts_of(key_ring().open(sealed)) if sealed else None
+        texts = texts_of(sealed_mail.opened(sealed, key_ring())) if sealed else None
     except SecretUnreadable:
         return None
     if texts is None:

@@ -12,12 +12,12 @@ from typing import Any
 
 from flexmail.mail.address import normalise
 from flexmail.mail.authenticate import authenticate
-from flexmail.mail.reference import MAX_FOUND, digest, mask
-from flexmail.models import ApprovalReference, Reply
+from flexmail.mail.reference import MAX_FOUND, mask
+from flexmail.models import Reply
 from flexmail.services import answers, approvals, bindings, bounces, kept_mail
 from flexmail.services.answers import Outcome
-from flexmail.services.approvals import Verdict
-from flexmail.services.bindings import Bindings, Entry
+from flexmail.services.bindings import Bindings, Entry, Reference
+from flexmail.services.cases import Verdict
 from flexmail.services.in_force import InForce
 from flexmail.services.understood import Understood
 
@@ -57,7 +57,7 @@ def receive(
     bound = bound or bindings.look_up(mail.digests, [row])
     outcome = _judge(mail, row, bound, settings, now)
     bound.seen.add(row.sha256)
-    approval = outcome.reference.approval if outcome.reference else None
+    case = outcome.reference.case if outcome.reference else None
     columns = {
         "outcome": outcome.kind,
         "reason": outcome.reason,
@@ -65,7 +65,7 @@ def receive(
         "sender": _one_line(" | ".join(mail.parsed.from_values)),
         "subject": _one_line(mail.parsed.subject),
         "message_id": _one_line(mail.parsed.message_id),
-        "approval_id": approval.id if approval else outcome.approval_id,
+        "approval_id": case.id if case else outcome.approval_id,
         "raw_partial": mail.partial,
         "sealed_raw": kept_mail.sealed(mail.raw, mail.sealed),
     }
@@ -101,21 +101,23 @@ def _judge(
 
 
 def _judge_bound(
-    mail: Understood, row: Entry, reference: ApprovalReference, settings: InForce, now: datetime
+    mail: Understood, row: Entry, reference: Reference, settings: InForce, now: datetime
 ) -> Outcome:
     """Judge a mail whose reference is ours: who wrote it, may they, what does it say."""
-    approval, user = reference.approval, reference.user
+    case, person = reference.case, reference.person
 
     def refused(kind: str, reason: str) -> Outcome:
         return Outcome(kind, reason, reference)
 
     author, reading = mail.parsed.author, mail.reading
-    theirs = author is not None and author.addr_spec == normalise(user.email)
+    theirs = author is not None and author.addr_spec == normalise(person.email)
     sign = mail.parsed.hint if theirs else mail.parsed.weak_sign
     if sign and not (theirs and reading.verdict):
         return refused("auto_reply", sign)
     if author is None or not theirs:
-        return refused("wrong_sender", f"The reference was given to {user.email}, not the sender.")
+        return refused(
+            "wrong_sender", f"The reference was given to {person.email}, not the sender."
+        )
     shown: Shown = {"sender": author.addr_spec, "reply_trust": settings.reply_trust}
     if settings.reply_trust == "authenticated_sender":
         proof = authenticate(
@@ -127,7 +129,7 @@ def _judge_bound(
         if not proof.passed:
             return refused("unauthenticated", proof.reason)
         shown["authentication"] = proof.reason
-    refusal = approvals.authorise(approval, user, channel="email", verdict=reading.verdict, now=now)
+    refusal = approvals.authorise(case, person, channel="email", verdict=reading.verdict, now=now)
     if refusal:
         return refused(refusal.outcome, refusal.reason)
     if reading.verdict is None:
@@ -137,31 +139,29 @@ def _judge_bound(
 
 
 def _decide(
-    reference: ApprovalReference, verdict: Verdict, comment: str, proof: Shown, now: datetime
+    reference: Reference, verdict: Verdict, comment: str, proof: Shown, now: datetime
 ) -> Outcome:
-    approval, user = reference.approval, reference.user
+    case, person = reference.case, reference.person
     refusal = approvals.decide(
-        approval, user, verdict=verdict, comment=comment, channel="email", now=now, proof=proof
+        case, person, verdict=verdict, comment=comment, channel="email", now=now, proof=proof
     )
     if refusal:
         return Outcome(refusal.outcome, refusal.reason, reference)
     kind = _DECIDED[verdict]
-    return Outcome(kind, f"{user.email} {kind} the request.", reference, verdict, comment)
+    return Outcome(kind, f"{person.email} {kind} the request.", reference, verdict, comment)
 
 
-def _reference_of(mail: Understood, bound: Bindings) -> ApprovalReference | None:
+def _reference_of(mail: Understood, bound: Bindings) -> Reference | None:
     """Find the one reference that everything in the mail agrees on.
 
     A reference of ours in the text, or our Message-ID in In-Reply-To or References. A reference
     that is not ours, or two that lead to different rows, lead nowhere. Other people's Message-IDs
     are no contradiction: a conversation has many.
     """
-    written = {digest(reference) for reference in mail.references}
-    ids = mail.threads
-    if max(len(ids), len(mail.references)) >= MAX_FOUND:
+    if max(len(mail.threads), len(mail.references)) >= MAX_FOUND:
         return None  # more than is read: whether all of them agree is not known
-    found = bound.find(written.union(map(digest, ids)))
-    if len(found) != 1 or written - {found[0].reference_digest}:
+    found = bound.find(mail.digests)
+    if len(found) != 1 or mail.written - {found[0].digest}:
         return None
     return found[0]
 

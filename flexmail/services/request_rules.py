@@ -9,7 +9,7 @@ from datetime import datetime
 
 from flexmail.mail.authenticate import authenticate
 from flexmail.models import Approval, ApprovalReference
-from flexmail.services import approvers
+from flexmail.services.cases import Case, Person
 from flexmail.services.evidence import NOT_REACHED, Facts, Found
 
 _MAX_NAMED = 5
@@ -68,7 +68,7 @@ def account(facts: Facts) -> Found:
     user = facts.bound.user
     if not user.active:
         return False, f"The account {user.email} is disabled."
-    if not approvers.is_approver(facts.bound.approval, user):
+    if not Case.of(facts.bound.approval).is_for(Person.of(user)):
         return False, f"The request is not addressed to {user.email} any more."
     return True, f"{user.email} is active and an approver of the request."
 

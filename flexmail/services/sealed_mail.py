@@ -1,7 +1,4 @@
-"""Mail of which there is much, sealed small: deflated before, for what is sealed looks random.
-
-Any mail that was sealed as it is opens here too. RFC 1950.
-"""
+"""Mail of the outbox, sealed: deflated before, for what is sealed looks random. RFC 1950."""
 
 from __future__ import annotations
 
@@ -9,13 +6,15 @@ import zlib
 
 from flexmail.crypto import KeyRing
 
+_SHORT = 2048
+"""So few bytes are sealed as they are: deflating takes longer than it is worth."""
 _DEFLATED = b"x\x9c"
 """How zlib begins; no mail does, for its first header's name is ASCII."""
 
 
 def seal(raw: bytes, ring: KeyRing) -> bytes:
-    """Return a mail deflated and sealed."""
-    return ring.seal(zlib.compress(raw))
+    """Return a mail sealed, small where it is worth it; any is opened by `opened`."""
+    return ring.seal(raw if len(raw) < _SHORT else zlib.compress(raw))
 
 
 def opened(sealed: bytes, ring: KeyRing) -> bytes:

@@ -12,7 +12,7 @@ from typing import cast
 
 from sqlalchemy import LargeBinary, Table, bindparam, insert, select
 
-from flexmail.crypto import KeyRing, key_ring
+from flexmail.crypto import key_ring
 from flexmail.db import at_end, db, do_now, left_to
 from flexmail.mail.reference import digest
 from flexmail.models import OutboxContent, OutboxMail
@@ -20,6 +20,7 @@ from flexmail.services import sealed_mail
 
 _MAILS = cast(Table, OutboxMail.__table__)
 _CONTENTS = cast(Table, OutboxContent.__table__)
+_NEW_MAIL = insert(_MAILS)
 _NEW_CONTENT = insert(_CONTENTS).from_select(
     ["id", "sealed_content"],
     select(_MAILS.c.id, bindparam("sealed", type_=LargeBinary)).where(
@@ -61,7 +62,7 @@ def _store(mails: list[Queued]) -> None:
     ring, connection = key_ring(), db.session.connection()
     digests = [digest(mail.message_id) for mail in mails]
     connection.execute(
-        insert(_MAILS),
+        _NEW_MAIL,
         [
             {
                 "kind": mail.kind,
@@ -77,12 +78,7 @@ def _store(mails: list[Queued]) -> None:
         ],
     )
     contents = [
-        {"digest": known_by, "sealed": _sealed(mail, ring)}
+        {"digest": known_by, "sealed": sealed_mail.seal(mail.raw, ring)}
         for mail, known_by in zip(mails, digests, strict=True)
     ]
     connection.execute(_NEW_CONTENT, contents)
-
-
-def _sealed(mail: Queued, ring: KeyRing) -> bytes:
-    """Seal a mail, one about an event small: there are many of those."""
-    return ring.seal(mail.raw) if mail.event_id is None else sealed_mail.seal(mail.raw, ring)

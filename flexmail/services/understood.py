@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from flexmail.mail.desk import Desk, Found, Reader
 from flexmail.mail.parse import Parsed
@@ -13,7 +14,7 @@ from flexmail.services.in_force import InForce
 from flexmail.services.kept_mail import Copy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Understood:
     """What the bytes of a mail say, before anybody believes it; without its texts."""
 
@@ -27,20 +28,25 @@ class Understood:
     text_behind: bool = False
     """There is text behind what was fetched."""
 
-    @property
+    @cached_property
     def references(self) -> frozenset[str]:
         """Return every reference that stands anywhere in the mail's texts."""
         return frozenset(found.reference for found in self.found)
 
-    @property
+    @cached_property
     def threads(self) -> tuple[str, ...]:
         """Return the Message-IDs that the mail answers, or says it does."""
         return find_message_ids((*self.parsed.in_reply_to, *self.parsed.references))
 
-    @property
-    def digests(self) -> set[str]:
+    @cached_property
+    def written(self) -> frozenset[str]:
+        """Return the digests of its references."""
+        return frozenset(map(digest, self.references))
+
+    @cached_property
+    def digests(self) -> frozenset[str]:
         """Return by what its references and Message-IDs are looked up."""
-        return set(map(digest, (*self.references, *self.threads)))
+        return self.written.union(map(digest, self.threads))
 
 
 def understand(

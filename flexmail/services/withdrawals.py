@@ -7,14 +7,26 @@ that sender, who asks again as mail after mail is made ready; what was handed ov
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import BindParameter, Table, bindparam, select, update
 
 from flexmail.db import at_end, db
 from flexmail.models import Approval, OutboxMail
 
 REASON = "The request was closed before this mail went out."
+
+_MAILS = cast(Table, OutboxMail.__table__)
+_APPROVALS: BindParameter[Any] = bindparam("approvals", expanding=True)
+_CANCEL = (
+    update(_MAILS)
+    .where(
+        _MAILS.c.approval_id.in_(_APPROVALS),
+        _MAILS.c.kind == "approval_request",
+        _MAILS.c.state == "queued",
+    )
+    .values(state="cancelled", answer=REASON)
+)
 
 
 def withdraw(approval_id: int, *, at_once: bool = False) -> None:
@@ -45,13 +57,4 @@ def among(mail_ids: Collection[int]) -> frozenset[int]:
 
 def _cancel(approval_ids: list[int]) -> None:
     # Past the session, which would write down all that it holds before it did this.
-    mails = cast(Table, OutboxMail.__table__)
-    db.session.connection().execute(
-        update(mails)
-        .where(
-            mails.c.approval_id.in_(approval_ids),
-            mails.c.kind == "approval_request",
-            mails.c.state == "queued",
-        )
-        .values(state="cancelled", answer=REASON)
-    )
+    db.session.connection().execute(_CANCEL, {"approvals": approval_ids})

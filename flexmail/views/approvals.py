@@ -11,6 +11,7 @@ from wtforms import SelectChoice
 from flexmail.errors import Conflict, InvalidInput
 from flexmail.models import FINAL_STATUSES
 from flexmail.services import accounts, approval_requests, approvals, approvers, bounces, callbacks
+from flexmail.services.cases import Case, Person, Verdict
 from flexmail.views import fields
 from flexmail.views.access import signed_in, viewer
 from flexmail.views.approval_forms import DecideForm, NewApprovalForm
@@ -111,7 +112,7 @@ def cancel(approval_id: int) -> ResponseReturnValue:
     return redirect(url_for(".show", approval_id=approval_id), 303)
 
 
-def _verdict(button: str) -> approvals.Verdict:
+def _verdict(button: str) -> Verdict:
     if button == "approve":
         return "approve"
     if button == "reject":
@@ -135,13 +136,14 @@ def _new_page(form: NewApprovalForm) -> str:
 def _page(approval_id: int, form: DecideForm) -> str:
     person, now = viewer(), datetime.now(UTC)
     approval = approvals.get(approval_id, viewer=person)
-    refusal = approvals.authorise(approval, person, channel="web", verdict=None, now=now)
+    case, viewing = Case.of(approval), Person.of(person)
+    refusal = approvals.authorise(case, viewing, channel="web", verdict=None, now=now)
     return render_template(
         "approvals/show.html",
         approval=approval,
         form=form,
         refusal=refusal,
-        addressed=approvers.is_approver(approval, person),
+        addressed=case.is_for(viewing),
         people=approvers.people(approval),
         deliveries=bounces.deliveries(approval.id),
         callback=callbacks.of_approval(approval.id),

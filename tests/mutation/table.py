@@ -7,7 +7,7 @@ from tests.mutation.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
     *trust.AUTHORISE,
-    *trust.APPROVERS,
+    *trust.CASES,
     *receiving.RECEIVING,
     *receiving.BINDINGS,
     *receiving.SETTLED_ONCE,
@@ -34,6 +34,7 @@ MUTANTS: tuple[Mutant, ...] = (
 # Functions in which each condition of a refusal has to have an entry.
 GUARDED: dict[str, tuple[str, ...]] = {
     "flexmail/services/approvals.py": ("authorise", "decide", "cancel"),
+    "flexmail/services/cases.py": ("is_for",),
     "flexmail/services/receiving.py": ("_judge", "_judge_bound", "_reference_of"),
     "flexmail/services/closing.py": ("_store_closed",),
     "flexmail/mail/address.py": ("sole_author", "_split", "_phrase", "_mailbox", "normalise"),

@@ -1,4 +1,4 @@
-"""The conditions of a decision: `approvals.authorise`, who is an approver, what the server says."""
+"""The conditions of a decision: `approvals.authorise`, and whom a request is for."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ AUTHORISE = rows(
     "tests/services/test_approvals.py",
     (
         "the account is active",
-        "if not user.active or not approvers",
-        "if False or not approvers",
+        "if not person.active or not case",
+        "if False or not case",
         "test_one_condition_that_fails_refuses_mail_and_page",
     ),
     (
         "the account is an approver of this approval",
-        "or not approvers.is_approver(approval, user):",
+        "or not case.is_for(person):",
         "or False:",
         "test_one_condition_that_fails_refuses_mail_and_page",
     ),
@@ -27,55 +27,55 @@ AUTHORISE = rows(
     ),
     (
         "it was not rejected already",
-        'if approval.status in ("approved", "rejected"):',
-        'if approval.status in ("approved",):',
+        'if case.status in ("approved", "rejected"):',
+        'if case.status in ("approved",):',
         "tests/services/test_conditions.py::test_what_one_person_decided_another_cannot",
     ),
     (
         "it was not cancelled",
-        'if approval.status == "cancelled":',
+        'if case.status == "cancelled":',
         "if False:",
         "test_one_condition_that_fails_refuses_mail_and_page",
     ),
     (
         "no job said that it expired",
-        'if approval.status == "expired" or',
+        'if case.status == "expired" or',
         "if False or",
         "tests/services/test_conditions.py::test_an_expired_request_stays_expired_whatever_the_clock_says",
     ),
     (
         "its time is not over",
-        'or approval.expires_at <= now:\n        return Refusal("expired"',
+        'or case.expires_at <= now:\n        return Refusal("expired"',
         'or False:\n        return Refusal("expired"',
         "test_a_request_is_over_at_its_very_moment_even_before_a_job_says_so",
     ),
     (
         "its time is over at its very moment",
-        'or approval.expires_at <= now:\n        return Refusal("expired"',
-        'or approval.expires_at < now:\n        return Refusal("expired"',
+        'or case.expires_at <= now:\n        return Refusal("expired"',
+        'or case.expires_at < now:\n        return Refusal("expired"',
         "test_a_request_is_over_at_its_very_moment_even_before_a_job_says_so",
     ),
     (
         "this person has not decided before",
-        "if any(decision.user_id == user.id for decision in approval.decisions):",
+        "if person.id in case.decided_by:",
         "if False:",
         "tests/services/test_conditions.py::test_a_person_decides_a_request_once",
     ),
     (
         "reject_only is about mail",
-        'if channel == "email" and approval',
-        "if True and approval",
+        'if channel == "email" and case',
+        "if True and case",
         "test_reject_only_keeps_mail_from_approving",
     ),
     (
         "reject_only keeps mail from approving",
-        'and approval.mail_decision == "reject_only" and',
+        'and case.mail_decision == "reject_only" and',
         "and False and",
         "test_reject_only_keeps_mail_from_approving",
     ),
     (
         "reject_only is about those requests only",
-        'and approval.mail_decision == "reject_only" and',
+        'and case.mail_decision == "reject_only" and',
         "and True and",
         "test_one_condition_that_fails_refuses_mail_and_page",
     ),
@@ -87,15 +87,15 @@ AUTHORISE = rows(
     ),
     (
         "deciding asks authorise",
-        "refusal = authorise(approval, user, channel=channel, verdict=verdict, now=now)\n"
+        "refusal = authorise(case, person, channel=channel, verdict=verdict, now=now)\n"
         "    if refusal:",
-        "refusal = authorise(approval, user, channel=channel, verdict=verdict, now=now)\n"
+        "refusal = authorise(case, person, channel=channel, verdict=verdict, now=now)\n"
         "    if False:",
         "test_one_condition_that_fails_refuses_mail_and_page",
     ),
     (
         "a required comment is asked where the request wants it",
-        "if approval.comment_required and",
+        "if case.comment_required and",
         "if True and",
         "tests/services/test_conditions.py::test_a_comment_is_asked_only_where_it_is_required",
     ),
@@ -119,9 +119,8 @@ AUTHORISE = rows(
     ),
     (
         "the page is judged by what is stored now",
-        "        approval = get(approval_id, viewer=user)\n"
-        "        db.session.refresh(approval, with_for_update=True)\n",
-        "        approval = get(approval_id, viewer=user)\n",
+        "held, people = cases.hold([approval_id], [user_id])",
+        "held, people = {approval_id: Case.of(approval)}, {user_id: Person.of(user)}",
         "",
         "on SQLite each write transaction begins afresh under the lock; PostgreSQL locks the row",
     ),
@@ -133,7 +132,7 @@ AUTHORISE = rows(
     ),
     (
         "the first decision closes the request",
-        "    _close(approval, STATUS_OF[verdict], now)  # rule",
+        "    _close(case, STATUS_OF[verdict], now)  # rule",
         "    # rule",
         "test_the_first_decision_ends_it",
     ),
@@ -151,31 +150,51 @@ AUTHORISE = rows(
     ),
 )
 
-APPROVERS = rows(
-    "flexmail/services/approvers.py",
+CASES = rows(
+    "flexmail/services/cases.py",
     "tests/services/test_approvals.py",
     (
         "a name is this account's",
-        "approver.user_id == user.id or (approver",
-        "approver.user_id or (approver",
+        "person.id in self.users or",
+        "bool(self.users) or",
         "test_one_condition_that_fails_refuses_mail_and_page",
     ),
     (
         "whoever is named is an approver",
-        "approver.user_id == user.id or (approver",
-        "False or (approver",
+        "person.id in self.users or",
+        "False or",
         "test_one_condition_that_fails_refuses_mail_and_page",
     ),
     (
         "a group is one of this account's",
-        "and approver.group in groups)",
-        "and True)",
+        "not self.groups.isdisjoint(person.groups)",
+        "bool(self.groups)",
         "test_membership_counts_at_the_moment_of_deciding",
     ),
     (
         "whoever is in the group is an approver",
-        "or (approver.group is not None and",
-        "or (False and",
+        "not self.groups.isdisjoint(person.groups)",
+        "False",
         "test_membership_counts_at_the_moment_of_deciding",
+    ),
+    (
+        "what a person decided before counts",
+        "frozenset(user_id for (user_id,) in decided_by[row.id])",
+        "frozenset()",
+        "tests/services/test_conditions.py::test_a_person_decides_a_request_once",
+    ),
+    (
+        "people are judged by what is stored now",
+        "_USERS.id).with_for_update()",
+        "_USERS.id)",
+        "",
+        "on SQLite each write transaction begins afresh under the lock; PostgreSQL locks the rows",
+    ),
+    (
+        "requests are judged by what is stored now",
+        "_APPROVALS.id).with_for_update()",
+        "_APPROVALS.id)",
+        "",
+        "on SQLite each write transaction begins afresh under the lock; PostgreSQL locks the rows",
     ),
 )

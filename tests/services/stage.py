@@ -27,7 +27,14 @@ from flexmail.db import db, transaction
 from flexmail.demo.mailserver import MailServer
 from flexmail.forms import values_from
 from flexmail.models import OutboxMail, Reply, ReplyFolder
-from flexmail.services import approval_requests, reply_folders, sealed_mail, settings
+from flexmail.services import (
+    accounts,
+    approval_requests,
+    cases,
+    reply_folders,
+    sealed_mail,
+    settings,
+)
 from flexmail.services.approval_requests import NewApproval
 from flexmail.services.bindings import Entry
 from flexmail.services.receiving import receive
@@ -148,6 +155,13 @@ def asked(approval_id: int, to: str | None = None) -> Asked:
         text=text,
         raw=raw,
     )
+
+
+def held(approval_id: int, to: str = BOB) -> tuple[cases.Case, cases.Person]:
+    """Inside a write transaction: return what a decision is judged by."""
+    user_id = accounts.get(to).id
+    found, people = cases.hold([approval_id], [user_id])
+    return found[approval_id], people[user_id]
 
 
 def queued(kind: str = "", to: str = "") -> list[OutboxMail]:

@@ -12,8 +12,20 @@ from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput, NotFound
 from flexmail.models import Approval
 from flexmail.services import accounts, approvals
+from flexmail.services.cases import Channel, Verdict
 from tests.conftest import NOW
-from tests.services.stage import ADA, BOB, CHARLIE, ask, hand_in, queued, reply, set_up, together
+from tests.services.stage import (
+    ADA,
+    BOB,
+    CHARLIE,
+    ask,
+    hand_in,
+    held,
+    queued,
+    reply,
+    set_up,
+    together,
+)
 
 CAROL = "carol@corp.test"
 LATER = NOW + timedelta(hours=1)
@@ -30,7 +42,7 @@ def on_page(
     approval_id: int,
     email: str = BOB,
     *,
-    verdict: approvals.Verdict = "approve",
+    verdict: Verdict = "approve",
     comment: str = "",
 ) -> str:
     user_id = accounts.get(email).id
@@ -38,12 +50,10 @@ def on_page(
     return approvals.get(approval_id).status
 
 
-def try_by_mail(
-    approval_id: int, email: str = BOB, verdict: approvals.Verdict | None = "approve"
-) -> str:
+def try_by_mail(approval_id: int, email: str = BOB, verdict: Verdict | None = "approve") -> str:
     with transaction():
-        approval, user = approvals.get(approval_id), accounts.get(email)
-        refusal = approvals.authorise(approval, user, channel="email", verdict=verdict, now=LATER)
+        case, person = held(approval_id, email)
+        refusal = approvals.authorise(case, person, channel="email", verdict=verdict, now=LATER)
     return refusal.outcome if refusal else ""
 
 
@@ -117,8 +127,7 @@ def test_a_request_is_over_at_its_very_moment_even_before_a_job_says_so(
     request = ask(expires_in=3600)
     with transaction():
         refusal = approvals.authorise(
-            approvals.get(request.approval_id),
-            accounts.get(BOB),
+            *held(request.approval_id),
             channel="web",
             verdict="approve",
             now=NOW + timedelta(seconds=after),
@@ -151,13 +160,12 @@ def test_who_is_asked_by_name_needs_no_group(ready: Flask) -> None:
     ],
 )
 def test_reject_only_keeps_mail_from_approving(
-    channel: approvals.Channel, verdict: approvals.Verdict, outcome: str, ready: Flask
+    channel: Channel, verdict: Verdict, outcome: str, ready: Flask
 ) -> None:
     request = ask(mail_decision="reject_only")
     with transaction():
         refusal = approvals.decide(
-            approvals.get(request.approval_id),
-            accounts.get(BOB),
+            *held(request.approval_id),
             verdict=verdict,
             comment="",
             channel=channel,
@@ -192,7 +200,7 @@ def test_a_decision_is_kept_with_who_how_when_and_why(ready: Flask) -> None:
 
 
 @pytest.mark.parametrize("second", ["approve", "reject"])
-def test_the_first_decision_ends_it(second: approvals.Verdict, ready: Flask) -> None:
+def test_the_first_decision_ends_it(second: Verdict, ready: Flask) -> None:
     request = ask(BOB, CAROL)
     on_page(request.approval_id)
     with pytest.raises(Conflict, match="approved already"):

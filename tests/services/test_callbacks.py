@@ -24,6 +24,7 @@ from flexmail.services import (
 )
 from flexmail.services.approval_requests import NewApproval
 from flexmail.services.approval_shape import approval_shape
+from flexmail.services.cases import Verdict
 from flexmail.transport.webhook import target_of
 from tests.conftest import NOW
 from tests.services.stage import ADA, BOB, Asked, asked, hand_in, reply, set_up, together
@@ -169,7 +170,7 @@ def test_approve_and_reject_in_the_same_moment_make_one_callback(ready: Flask) -
     request = ask(URL, None, ADA, BOB)
     ada, bob = user_id(ADA), user_id(BOB)
 
-    def decide(who: int, verdict: approvals.Verdict) -> Approval:
+    def decide(who: int, verdict: Verdict) -> Approval:
         return approvals.decide_on_page(
             request.approval_id, who, verdict=verdict, comment="", now=LATER
         )

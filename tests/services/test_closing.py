@@ -11,9 +11,9 @@ from sqlalchemy import Table, func, select, update
 from flexmail.db import db, transaction
 from flexmail.errors import OwnershipLost
 from flexmail.models import Approval, AuditEntry, Decision
-from flexmail.services import accounts, approvals
+from flexmail.services import approvals
 from tests.conftest import NOW
-from tests.services.stage import BOB, ask, set_up
+from tests.services.stage import ask, held, set_up
 
 
 def test_what_was_closed_behind_our_back_is_not_closed_again(people: Flask) -> None:
@@ -23,10 +23,10 @@ def test_what_was_closed_behind_our_back_is_not_closed_again(people: Flask) -> N
 
     def decide() -> None:
         with transaction():
-            approval, bob = approvals.get(number), accounts.get(BOB)
+            case, bob = held(number)
             db.session.connection().execute(update(table).values(status="cancelled"))
             refusal = approvals.decide(
-                approval, bob, verdict="approve", comment="", channel="web", now=NOW, proof={}
+                case, bob, verdict="approve", comment="", channel="web", now=NOW, proof={}
             )
             assert refusal is None  # it is pending as far as anybody here knows
 

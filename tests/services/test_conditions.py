@@ -14,8 +14,9 @@ from flexmail.errors import Conflict
 from flexmail.mail.reference import MAX_FOUND
 from flexmail.models import Approval, Decision
 from flexmail.services import accounts, approvals
+from flexmail.services.cases import Verdict
 from tests.conftest import NOW
-from tests.services.stage import ADA, BOB, ask, hand_in, reply, set_up
+from tests.services.stage import ADA, BOB, ask, hand_in, held, reply, set_up
 
 LATER = NOW + timedelta(hours=1)
 
@@ -29,8 +30,7 @@ def ready(people: Flask) -> Flask:
 def refused(approval_id: int) -> str:
     with transaction():
         refusal = approvals.authorise(
-            approvals.get(approval_id),
-            accounts.get(BOB),
+            *held(approval_id),
             channel="email",
             verdict="approve",
             now=LATER,
@@ -57,7 +57,7 @@ def test_a_person_decides_a_request_once(ready: Flask) -> None:
 
 
 @pytest.mark.parametrize("verdict", ["approve", "reject"])
-def test_what_one_person_decided_another_cannot(verdict: approvals.Verdict, ready: Flask) -> None:
+def test_what_one_person_decided_another_cannot(verdict: Verdict, ready: Flask) -> None:
     request = ask(ADA, BOB)
     ada = accounts.get(ADA).id
     approvals.decide_on_page(request.approval_id, ada, verdict=verdict, comment="", now=NOW)
@@ -76,8 +76,7 @@ def test_blanks_are_no_comment(comment: str, ready: Flask) -> None:
     request = ask(comment_required=True)
     with transaction():
         refusal = approvals.decide(
-            approvals.get(request.approval_id),
-            accounts.get(BOB),
+            *held(request.approval_id),
             verdict="reject",
             comment=comment,
             channel="email",

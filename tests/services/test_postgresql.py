@@ -45,7 +45,7 @@ from flexmail.services import (
     outbox,
     outbox_log,
 )
-from flexmail.services.approvals import Verdict
+from flexmail.services.cases import Verdict
 from flexmail.services.delivery import deliver_due
 from flexmail.services.events import NewEvent
 from flexmail.services.inbox import process_replies
