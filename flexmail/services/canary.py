@@ -50,12 +50,13 @@ def prepare(run: Run) -> None:
         OwnershipLost: the lease or the settings changed.
         Conflict: e-mail is not set up.
     """
-    wanted = _is_due(settings.load(), run)
+    wanted = trust.is_needed(run.settings) and _is_due(settings.load(), run)
     db.session.rollback()
     if not wanted:
         return
     with transaction():
-        row = stand_firm(run)
+        stand_firm(run)
+        row = settings.load()
         if _is_due(row, run):
             _queue(row, run)
 
@@ -65,8 +66,9 @@ def settle(folder: Folder, run: Run) -> str:
 
     Commits what was found, then removes the canary and no other mail.
     """
-    row = settings.load()
-    canary = trust.canary_of(row) if trust.is_needed(row) else None
+    if not trust.is_needed(run.settings):
+        return ""
+    canary = trust.canary_of(settings.load())
     message_id = canary.message_id if canary and canary.state == "sent" else ""
     db.session.rollback()  # no transaction is open while the network is used
     found = _find(folder, message_id) if message_id else {}
@@ -132,7 +134,8 @@ def _find(folder: Folder, message_id: str) -> dict[int, Parsed]:
 def _conclude(run: Run, message_id: str, arrived: list[Parsed]) -> bool:
     """Note what the canary found out, and commit; False where another is awaited meanwhile."""
     with transaction():
-        row = stand_firm(run)
+        stand_firm(run)
+        row = settings.load()
         canary = trust.canary_of(row)
         if canary is None or canary.message_id != message_id or canary.state != "sent":
             return False

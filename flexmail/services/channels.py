@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from flexmail.db import db, transaction
+from sqlalchemy import Table, bindparam, select, update
+
+from flexmail.db import db, execute, insert_unless_there, transaction
 from flexmail.db import locked as locked_row
 from flexmail.errors import FlexmailError, LoginRefused
 from flexmail.mail.reference import mask
 from flexmail.models import Channel
+
+_CHANNELS = cast(Table, Channel.__table__)
+_LAST = (
+    select(_CHANNELS.c.summary, _CHANNELS.c.growing)
+    .where(_CHANNELS.c.name == bindparam("of"))
+    .with_for_update()
+)
+_PAUSED = select(_CHANNELS.c.paused_until, _CHANNELS.c.paused_revision).where(
+    _CHANNELS.c.name == bindparam("of")
+)
+_CHANGE = update(_CHANNELS).where(_CHANNELS.c.name == bindparam("of"))
+_WELL = {
+    "error": "",
+    "failing_since": None,
+    "paused_until": None,
+    "paused_revision": None,
+    "failures": 0,
+    "login_refused": False,
+}
 
 _PAUSE = timedelta(minutes=1)
 _LOGIN_PAUSE = timedelta(minutes=6)
@@ -23,17 +44,15 @@ def get(name: str) -> Channel:
 
 def started(name: str, *, now: datetime) -> None:
     """Note that a run begins; joins the caller's transaction."""
-    locked(name).started_at = now
+    _note(name, started_at=now)
 
 
 def finished(name: str, summary: dict[str, Any]) -> None:
     """Note a run that reached its end; joins the caller's transaction."""
-    row = locked(name)
-    left_before = (row.summary or {}).get("left", 0)
-    row.growing = row.growing + 1 if summary.get("left", 0) > left_before else 0
-    row.summary, row.error = summary, ""
-    row.failing_since = row.paused_until = row.paused_revision = None
-    row.failures, row.login_refused = 0, False
+    before: Any = execute(_LAST, of=name).first() or (None, 0)
+    last, growing = before
+    grows = summary.get("left", 0) > (last or {}).get("left", 0)
+    _note(name, **_WELL, summary=summary, growing=growing + 1 if grows else 0)
 
 
 def failed(name: str, error: FlexmailError, *, revision: int, now: datetime) -> None:
@@ -59,15 +78,22 @@ def explain(error: FlexmailError) -> str:
 
 def is_paused(name: str, *, revision: int, now: datetime) -> bool:
     """Tell whether a scheduled run should wait."""
-    row = get(name)
+    row = execute(_PAUSED, of=name).first()
+    if row is None or row.paused_until is None or row.paused_revision != revision:
+        return False
     longest = now + _LOGIN_PAUSE  # a pause from a clock that was ahead ends all the same
-    until = row.paused_until
-    return bool(until and now < until <= longest and row.paused_revision == revision)
+    return bool(now < row.paused_until <= longest)
 
 
 def locked(name: str) -> Channel:
     """Return the row to change it, made where there is none; joins the caller's transaction."""
     return locked_row(Channel, name, lambda: _fresh(name))
+
+
+def _note(name: str, **values: Any) -> None:
+    if not execute(_CHANGE, of=name, **values).rowcount:
+        insert_unless_there(Channel, name=name)
+        execute(_CHANGE, of=name, **values)
 
 
 def _fresh(name: str) -> Channel:

@@ -9,17 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import Table, bindparam, case, select, update
 
-from flexmail.db import db, transaction
+from flexmail.db import db, execute, transaction
 from flexmail.errors import Refused
 from flexmail.models import Reply, ReplyFolder
 from flexmail.services.reply_run import Run, stand_firm
 from flexmail.transport.imap import Folder
 
 MAX_PROMISING = 2000
+
+_FOLDERS = cast(Table, ReplyFolder.__table__)
+_KNOWN = select(_FOLDERS).filter_by(account=bindparam("account"), folder=bindparam("folder"))
+_HELD = _FOLDERS.c.held_below_uid.is_not(None)
+_THIS = update(_FOLDERS).where(_FOLDERS.c.id == bindparam("row"))
+_SAVE = _THIS.values(
+    held_below_uid=case((_HELD, bindparam("mark", type_=_FOLDERS.c.held_below_uid.type))),
+    held=case((_HELD, bindparam("still_held", type_=_FOLDERS.c.held.type))),
+)
 
 
 @dataclass(slots=True)
@@ -110,16 +119,20 @@ class Memory:
         """
         if not self.unsaved:
             return
-        row = db.session.get_one(ReplyFolder, self.row_id, populate_existing=True)
-        row.scanned_uid, row.scanned_position = self.scanned_uid, max(0, self.scanned_position)
-        row.promising = {
-            "threaded": [[uid, approval] for uid, approval in self.threaded.items()],
-            "tagged": [[uid, approval] for uid, approval in self.tagged.items()],
-            "turn": self.turn,
-            "passed_over": self.passed_over,
-        }
-        if row.held_below_uid is not None:
-            row.held_below_uid, row.held = self.mark or None, self.held or None
+        execute(
+            _SAVE,
+            row=self.row_id,
+            scanned_uid=self.scanned_uid,
+            scanned_position=max(0, self.scanned_position),
+            promising={
+                "threaded": [*self.threaded.items()],
+                "tagged": [*self.tagged.items()],
+                "turn": self.turn,
+                "passed_over": self.passed_over,
+            },
+            mark=self.mark or None,
+            still_held=self.held or None,
+        )
         self.unsaved = False
 
 
@@ -129,12 +142,13 @@ def recall(folder: Folder, run: Run) -> Memory:
     The first time, all mail that is there is held back, and that is committed before any of it is
     looked at. A folder that replies were taken from before is known to be flexmail's.
     """
-    row = db.session.scalar(_wanted(run))
+    row: Any = execute(_KNOWN, **run.place).first()
     if row is None or row.uidvalidity != folder.uidvalidity:
         mark = _first_to_come(folder)
         with transaction():
             stand_firm(run)
-            row = _begin(folder, run, mark)
+            _begin(folder, run, mark)
+        row = execute(_KNOWN, **run.place).one()
     memory = Memory(
         row_id=row.id,
         scanned_uid=row.scanned_uid,
@@ -148,12 +162,6 @@ def recall(folder: Folder, run: Run) -> Memory:
     )
     db.session.rollback()  # no transaction is open while the network is used
     return memory
-
-
-def _wanted(run: Run) -> Any:
-    return select(ReplyFolder).filter_by(
-        account=run.account, folder=run.settings.email_reply_folder
-    )
 
 
 def _first_to_come(folder: Folder) -> int:
@@ -170,11 +178,11 @@ def _first_to_come(folder: Folder) -> int:
     return max(folder.uidnext, *(uid + 1 for uid in uids))
 
 
-def _begin(folder: Folder, run: Run, mark: int) -> ReplyFolder:
-    row: ReplyFolder | None = db.session.scalar(_wanted(run))
+def _begin(folder: Folder, run: Run, mark: int) -> None:
+    row = db.session.scalar(select(ReplyFolder).filter_by(**run.place))
     is_ours = _knows_replies(run) if row is None else row.held_below_uid is None
     if row is None:
-        row = ReplyFolder(account=run.account, folder=run.settings.email_reply_folder)
+        row = ReplyFolder(**run.place)
         db.session.add(row)
     row.uidvalidity = folder.uidvalidity
     row.scanned_uid, row.scanned_position, row.promising = 0, 0, {}
@@ -184,10 +192,8 @@ def _begin(folder: Folder, run: Run, mark: int) -> ReplyFolder:
     else:
         row.held_below_uid = mark
         row.held = {"count": folder.exists, "below": folder.exists, "oldest": None, "senders": []}
-    db.session.flush()
-    return row
 
 
 def _knows_replies(run: Run) -> bool:
-    found = select(Reply.id).filter_by(account=run.account, folder=run.settings.email_reply_folder)
+    found = select(Reply.id).filter_by(**run.place)
     return db.session.scalar(found.limit(1)) is not None

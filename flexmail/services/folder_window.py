@@ -7,16 +7,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
-from flexmail.db import db
+from flexmail.db import db, execute
 from flexmail.models import Approval, Reply
 from flexmail.services import withheld
 from flexmail.services.folder_memory import Memory
-from flexmail.services.reply_run import Run
+from flexmail.services.reply_run import THESE, Run
 from flexmail.transport.imap import Folder, Listed
 
+_PENDING = select(Approval.id).where(Approval.status == "pending")
+# A server that numbers without memory gives a mail that was put back its old UID.
+_KNOWN = select(Reply.uid, Reply.sha256, Reply.outcome, Reply.kept_by_server, Reply.retry_at).where(
+    THESE, Reply.restored_at.is_(None)
+)
 _MAX_WINDOW = 5000
 """Mails that want nothing and are passed over in one run, or a few more; the next goes on there."""
 _MORE = 30
@@ -107,8 +113,7 @@ def _promising(memory: Memory, waiting: set[int]) -> dict[int, int]:
     Mails whose request was closed meanwhile are mails like any others.
     """
     asked = memory.answers()
-    pending = select(Approval.id).where(Approval.status == "pending")
-    is_open = set(db.session.scalars(pending)) if asked else set()
+    is_open = set(execute(_PENDING).scalars()) if asked else set()
     db.session.rollback()  # no transaction is open while the network is used
     kinds = (memory.threaded, memory.tagged)
     uids = [uid for kind in kinds for uid in sorted(kind) if kind[uid] in is_open]
@@ -126,22 +131,18 @@ def _still_there(
     return [listed[uid] for uid in wanted if uid in listed]
 
 
-def _known(folder: Folder, run: Run, listed: list[Listed]) -> dict[int, list[Reply]]:
-    # A server that numbers without memory gives a mail that was put back its old UID.
-    rows = select(Reply).where(
-        run.rows(folder, [mail.uid for mail in listed]), Reply.restored_at.is_(None)
-    )
-    known: dict[int, list[Reply]] = defaultdict(list)
-    for row in db.session.scalars(rows):
+def _known(folder: Folder, run: Run, listed: list[Listed]) -> dict[int, list[Row[Any]]]:
+    known: dict[int, list[Row[Any]]] = defaultdict(list)
+    uids = [mail.uid for mail in listed]
+    for row in execute(_KNOWN, **run.identity(folder), uids=uids) if uids else ():
         known[row.uid].append(row)
-        db.session.expunge(row)
     db.session.rollback()  # no transaction is open while the network is used
     return known
 
 
 def _sort(
     listed: list[Listed],
-    known: dict[int, list[Reply]],
+    known: dict[int, list[Row[Any]]],
     run: Run,
     memory: Memory,
     promising: dict[int, int],

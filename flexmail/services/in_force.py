@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy import select
+
+from flexmail.db import execute
 from flexmail.mail.word_list import Words, parse_words
 from flexmail.models import EmailSettings
+
+_REVISION = select(EmailSettings.revision).where(EmailSettings.id == 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,11 @@ class InForce:
     trusted_authserv_id: str
     process_as_they_arrive: bool
     keep_processed_days: int
+
+
+def revision() -> int:
+    """Return by how many saves the settings came about, as they are now."""
+    return execute(_REVISION).scalar() or 0
 
 
 def in_force(row: EmailSettings) -> InForce:

@@ -57,6 +57,7 @@ def process_replies(
     report.error = _objection(row, now, at_once=at_once)
     if report.error:
         return report
+    db.session.expunge(row)  # what it said stays, and each commit asks whether it still holds
     with leases.hold(LEASE, now=now, seconds=LEASE_SECONDS) as fence:
         if fence is None:
             report.busy = True
@@ -66,7 +67,7 @@ def process_replies(
         def goes_on() -> bool:
             return keep_going() and time.monotonic() - began < patience.run_seconds
 
-        _run(report, fence, goes_on, patience)
+        _run(report, row, fence, goes_on, patience)
     report.seconds = round(time.monotonic() - began, 3)
     if not report.error:
         with transaction(durable=False):
@@ -96,10 +97,15 @@ def summary_of(report: Report) -> dict[str, object]:
     }
 
 
-def _run(report: Report, fence: int, keep_going: Callable[[], bool], patience: Patience) -> None:
+def _run(
+    report: Report,
+    row: EmailSettings,
+    fence: int,
+    keep_going: Callable[[], bool],
+    patience: Patience,
+) -> None:
     with transaction(durable=False):  # a note on how the run fares, which the next one writes anew
         channels.started(CHANNEL, now=report.at)
-    row = settings.load()
     revision, in_force = row.revision, settings.in_force(row)
     try:
         account = settings.imap_account(row)

@@ -14,12 +14,14 @@ from flask import Flask, current_app
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from flexmail.db import db, transaction
+from flexmail.db import db, execute, transaction
 from flexmail.errors import OwnershipLost
 from flexmail.models import Approval, Installation, Lease
 from flexmail.services import audit
 
 _IDS_LEFT_OUT = 1000
+_MARK = select(Installation.mark).where(Installation.id == 1)
+_MARK_KEPT = _MARK.with_for_update(read=True, key_share=True)
 _NONE: Mapping[str, int] = {}
 _ELSEWHERE = (
     "This database belongs to another flexmail: it is a copy, or it was claimed elsewhere. Nothing"
@@ -60,9 +62,7 @@ def objection(*, lock: bool = False) -> str:
         lock: inside a write transaction, keep it so until the commit. Only `claim` waits for that:
             who writes in the audit log may hold what this transaction locks next.
     """
-    mark = select(Installation.mark).where(Installation.id == 1)
-    kept = mark.with_for_update(read=True, key_share=True)
-    stored = db.session.scalar(kept if lock else mark)
+    stored = execute(_MARK_KEPT if lock else _MARK).scalar()
     return "" if stored == own_mark() else _ELSEWHERE
 
 

@@ -16,16 +16,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from flexmail.db import db, locked, transaction
+from flexmail.db import db, execute, insert_unless_there, transaction
 from flexmail.errors import OwnershipLost
 from flexmail.models import Lease
 
 log = logging.getLogger(__name__)
+
+_LEASES = cast(Table, Lease.__table__)
+_LOCKED = select(_LEASES).where(_LEASES.c.name == bindparam("of")).with_for_update()
+_TAKE = update(_LEASES).where(_LEASES.c.name == bindparam("of"))
+_GIVE_UP = _TAKE.where(_LEASES.c.owner == bindparam("by"))
 
 
 def acquire(name: str, owner: str, *, now: datetime, seconds: float) -> int | None:
@@ -36,14 +42,19 @@ def acquire(name: str, owner: str, *, now: datetime, seconds: float) -> int | No
         number, which is on disk before anybody goes by it; renewing keeps it.
     """
     with transaction():
-        lease = locked(Lease, name, lambda: Lease(name=name, owner="", expires_at=now, fence=0))
+        lease = _locked(name)
+        if lease is None:
+            insert_unless_there(Lease, name=name, owner="", expires_at=now, fence=0)
+            lease = _locked(name)
+        fence: int = lease.fence
         if lease.owner != owner:
             # One that ends later than it could have been given was made by a clock that is ahead.
             if lease.owner and now < lease.expires_at <= now + timedelta(seconds=2 * seconds):
                 return None
-            lease.owner, lease.fence = owner, lease.fence + 1
-        lease.expires_at = now + timedelta(seconds=seconds)
-        return lease.fence
+            fence += 1
+        expires_at = now + timedelta(seconds=seconds)
+        execute(_TAKE, of=name, owner=owner, fence=fence, expires_at=expires_at)
+        return fence
 
 
 def renew(name: str, owner: str, *, now: datetime, seconds: float) -> int | None:
@@ -55,8 +66,8 @@ def renew(name: str, owner: str, *, now: datetime, seconds: float) -> int | None
         lease = _locked(name)
         if lease is None or lease.owner != owner:
             return None
-        lease.expires_at = now + timedelta(seconds=seconds)
-        return lease.fence
+        execute(_TAKE, of=name, expires_at=now + timedelta(seconds=seconds))
+        return int(lease.fence)
 
 
 def check(name: str, fence: int, *, now: datetime) -> None:
@@ -73,11 +84,7 @@ def check(name: str, fence: int, *, now: datetime) -> None:
 def release(name: str, owner: str, *, now: datetime) -> None:
     """Give the lease up at once, if it is still ours; commits."""
     with transaction(durable=False):  # undone by a power cut, it runs out by itself
-        db.session.execute(
-            update(Lease)
-            .where(Lease.name == name, Lease.owner == owner)
-            .values(owner="", expires_at=now)
-        )
+        execute(_GIVE_UP, of=name, by=owner, owner="", expires_at=now)
 
 
 def holder(name: str, *, now: datetime) -> str:
@@ -162,5 +169,5 @@ class Holder:
         return acquire(self.name, self._owner, now=now, seconds=self._seconds)
 
 
-def _locked(name: str) -> Lease | None:
-    return db.session.scalar(select(Lease).where(Lease.name == name).with_for_update())
+def _locked(name: str) -> Any:
+    return execute(_LOCKED, of=name).first()

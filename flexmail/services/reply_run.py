@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, update
+from sqlalchemy import and_, bindparam, select, update
 
-from flexmail.db import db, transaction
+from flexmail.db import db, execute, transaction
 from flexmail.errors import OwnershipLost, Refused
 from flexmail.mail.sizes import HEAD_BYTES
-from flexmail.models import EmailSettings, Reply
-from flexmail.services import installation, leases, settings
+from flexmail.models import Reply
+from flexmail.services import in_force, installation, leases
 from flexmail.services.channels import explain
 from flexmail.services.in_force import InForce
 from flexmail.transport.imap import Fetched, Folder
@@ -23,6 +23,15 @@ from flexmail.transport.imap import Fetched, Folder
 log = logging.getLogger(__name__)
 
 LEASE = "replies"
+
+HERE = and_(
+    *[getattr(Reply, key) == bindparam(key) for key in ("account", "folder", "uidvalidity")]
+)
+"""The condition that a row is about a mail in this folder; takes what `Run.identity` returns."""
+THESE = and_(HERE, Reply.uid.in_(bindparam("uids", expanding=True)))
+"""The condition that it is about one of those with these `uids`."""
+_SETTLED = select(Reply.id).where(THESE, Reply.outcome.is_not(None))
+
 _ENDED_BEFORE_ITS_TEXT = {"own_mail", "bounce", "auto_reply", "malformed", "too_large"}
 
 
@@ -88,21 +97,17 @@ class Run:
         """Tell whether it is too late to begin with anything that may take its time."""
         return time.monotonic() - self.began > self.patience.late_seconds
 
+    @property
+    def place(self) -> dict[str, str]:
+        """Name the folder as rows do, whatever its UIDs mean."""
+        return {"account": self.account, "folder": self.settings.email_reply_folder}
+
     def identity(self, folder: Folder) -> dict[str, str | int]:
         """Return what, with UID and SHA-256, tells one mail from all others."""
-        return {
-            "account": self.account,
-            "folder": self.settings.email_reply_folder,
-            "uidvalidity": folder.uidvalidity,
-        }
-
-    def rows(self, folder: Folder, uids: Collection[int]) -> ColumnElement[bool]:
-        """Return the condition that a row is about one of these mails."""
-        known = [getattr(Reply, name) == value for name, value in self.identity(folder).items()]
-        return and_(*known, Reply.uid.in_(uids))
+        return {**self.place, "uidvalidity": folder.uidvalidity}
 
 
-def stand_firm(run: Run) -> EmailSettings:
+def stand_firm(run: Run) -> None:
     """Inside a write transaction: make sure that database, lease and settings are as before.
 
     Raises:
@@ -110,10 +115,8 @@ def stand_firm(run: Run) -> EmailSettings:
     """
     installation.stand_firm()
     leases.check(LEASE, run.fence, now=run.clock())
-    row = settings.load()
-    if row.revision != run.settings.revision:
+    if in_force.revision() != run.settings.revision:
         raise OwnershipLost("The settings were changed: the next run goes by the new ones.")
-    return row
 
 
 def delete(folder: Folder, run: Run, uids: Collection[int]) -> None:
@@ -131,7 +134,8 @@ def delete(folder: Folder, run: Run, uids: Collection[int]) -> None:
     run.report.kept += len(kept)
     log.warning("replies: the server kept %d mails that were deleted", len(kept))
     with transaction():
-        marked = update(Reply).where(run.rows(folder, kept), Reply.outcome.is_not(None))
+        settled = execute(_SETTLED, **run.identity(folder), uids=list(kept)).scalars().all()
+        marked = update(Reply).where(Reply.id.in_(settled))
         db.session.execute(marked.values(kept_by_server=True))
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flexmail.db import transaction
 from flexmail.errors import OwnershipLost
-from flexmail.services import apart, tries
+from flexmail.services import apart, settings, tries
 from flexmail.services.apart import Apart
 from flexmail.services.concluding import conclude
 from flexmail.services.folder_memory import Memory
@@ -34,8 +34,7 @@ class Batch:
         self, folder: Folder, run: Run, mails: list[Fetched], memory: Memory, desk: Apart
     ) -> None:
         self._folder, self._run, self._memory = folder, run, memory
-        self._mails = tries.as_first_fetched(mails)
-        self._entries = tries.register(folder, run, self._mails, memory)
+        self._mails, self._entries = tries.register(folder, run, mails, memory)
         self._reading = Reading(self._mails, self._entries, run, desk)
 
     @property
@@ -67,7 +66,8 @@ class Batch:
         """
         try:
             with transaction():
-                _held = tries.stand_on_trust(self._run)
+                tries.stand_on_trust(self._run)
+                _held = settings.load()  # as long as somebody holds it, loading it asks nobody
                 unread = self._entries.keys() - self._reading.said.keys()
                 tries.uncount([self._entries[uid].id for uid in unread])
                 settled = conclude(self._mails, self._entries, self._reading.said, self._run)

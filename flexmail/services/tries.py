@@ -5,62 +5,70 @@ ends every process which reads it is given up after the last of them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Row, Table, bindparam, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from flexmail.db import db, transaction
+from flexmail.db import db, execute, transaction
 from flexmail.errors import OwnershipLost
-from flexmail.models import EmailSettings, Reply
-from flexmail.services import trust
+from flexmail.models import Reply
+from flexmail.services import settings, trust
 from flexmail.services.bindings import Entry
 from flexmail.services.folder_memory import Memory
-from flexmail.services.reply_run import Run, ends_before_its_text, sha256, stand_firm
+from flexmail.services.reply_run import THESE, Run, ends_before_its_text, sha256, stand_firm
 from flexmail.transport.imap import Fetched, Folder
 
 log = logging.getLogger(__name__)
 
 MAX_TRIES = 3
 _REPLIES = cast(Table, Reply.__table__)
+_FRESH = insert(_REPLIES)
+_KNOWN = select(
+    Reply.id, Reply.uid, Reply.sha256, Reply.tries, Reply.restored_at, Reply.retry_at
+).where(THESE)
+_TORN = select(Reply.sha256, Reply.size_bytes, Reply.raw_partial, Reply.outcome).where(
+    Reply.sha256.in_(bindparam("digests", expanding=True)),
+    Reply.restored_at.is_not(None),
+    Reply.raw_partial,
+)
 
 
-def register(folder: Folder, run: Run, batch: list[Fetched], memory: Memory) -> dict[int, Entry]:
+def register(
+    folder: Folder, run: Run, batch: list[Fetched], memory: Memory
+) -> tuple[list[Fetched], dict[int, Entry]]:
     """Count a try of each mail and commit, before anything looks inside.
 
     What the run found out about the folder is written in the same commit.
 
     Returns:
-        The entry of each mail, by UID.
+        The mails as they are to be judged, and the entry of each by UID.
     """
+    digests = {mail.uid: sha256(mail) for mail in batch}
     with transaction(durable=False):  # it has to survive what a mail does to us, no power cut
         stand_on_trust(run)
         memory.save()
-        return _counted(folder, run, batch)
+        mails = _as_first_fetched(batch, digests)
+        return mails, _counted(folder, run, mails, digests)
 
 
-def as_first_fetched(batch: list[Fetched]) -> list[Fetched]:
+def _as_first_fetched(batch: list[Fetched], digests: dict[int, str]) -> list[Fetched]:
     """Return the mails, those that are a partial copy put back with the size that they had.
 
     What the fetch had cut off then is missing still, and they are judged by that.
     """
-    torn = select(Reply.sha256, Reply.size_bytes, Reply.raw_partial, Reply.outcome).where(
-        Reply.sha256.in_([sha256(mail) for mail in batch]),
-        Reply.restored_at.is_not(None),
-        Reply.raw_partial,
-    )
-    known = {
-        digest: (size, ends_before_its_text(partial, outcome))
-        for digest, size, partial, outcome in db.session.execute(torn)
-    }
-    db.session.rollback()
-    return [_as_it_was(mail, *known.get(sha256(mail), (0, False))) for mail in batch]
+    torn = {row.sha256: row for row in execute(_TORN, digests=[*digests.values()])}
+    return [
+        _as_it_was(mail, torn[digests[mail.uid]]) if digests[mail.uid] in torn else mail
+        for mail in batch
+    ]
 
 
-def _as_it_was(mail: Fetched, size: int, text_behind: bool) -> Fetched:
-    return replace(mail, size=max(mail.size, size), text_behind=mail.text_behind or text_behind)
+def _as_it_was(mail: Fetched, row: Row[Any]) -> Fetched:
+    behind = mail.text_behind or ends_before_its_text(row.raw_partial, row.outcome)
+    return replace(mail, size=max(mail.size, row.size_bytes), text_behind=behind)
 
 
 def give_back(reply_ids: Collection[int]) -> None:
@@ -79,28 +87,23 @@ def uncount(reply_ids: Collection[int]) -> None:
         db.session.connection().execute(counted.values(tries=_REPLIES.c.tries - 1))
 
 
-def stand_on_trust(run: Run) -> EmailSettings:
+def stand_on_trust(run: Run) -> None:
     """Inside a write transaction: make sure that what this run goes by still holds.
-
-    Returns:
-        The settings; as long as somebody holds them, loading them again in there asks nobody.
 
     Raises:
         OwnershipLost: what was not committed must not be.
     """
-    row = stand_firm(run)
-    if not trust.of(row).lets_decide:
+    stand_firm(run)
+    if trust.is_needed(run.settings) and not trust.of(settings.load()).lets_decide:
         raise OwnershipLost("The mail server has to prove itself first: see the status page.")
-    return row
 
 
-def _counted(folder: Folder, run: Run, mails: Sequence[Fetched]) -> dict[int, Entry]:
+def _counted(
+    folder: Folder, run: Run, mails: list[Fetched], digests: dict[int, str]
+) -> dict[int, Entry]:
     """Count a try of each mail, in a new row where it has none; return the entries by UID."""
-    place, digests = run.identity(folder), {mail.uid: sha256(mail) for mail in mails}
-    here = run.rows(folder, digests)
-    columns = Reply.id, Reply.uid, Reply.sha256, Reply.tries, Reply.restored_at, Reply.retry_at
-    asked = select(*columns).where(here)
-    rows = db.session.execute(asked).all()
+    place, uids = run.identity(folder), list(digests)
+    rows = execute(_KNOWN, **place, uids=uids).all()
     connection = db.session.connection()
     if handed_over := [row.id for row in rows if row.retry_at]:  # see `withheld`
         connection.execute(delete(_REPLIES).where(_REPLIES.c.id.in_(handed_over)))
@@ -125,9 +128,9 @@ def _counted(folder: Folder, run: Run, mails: Sequence[Fetched]) -> dict[int, En
         if (mail.uid, digests[mail.uid]) not in known
     ]
     if fresh:
-        connection.execute(insert(_REPLIES), fresh)
+        connection.execute(_FRESH, fresh)
     return {
         row.uid: Entry(row.id, row.sha256, row.tries)
-        for row in db.session.execute(asked)
+        for row in execute(_KNOWN, **place, uids=uids)
         if digests[row.uid] == row.sha256
     }

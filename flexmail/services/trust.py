@@ -19,7 +19,7 @@ from flexmail.db import db, transaction
 from flexmail.mail.reference import digest, mask
 from flexmail.models import Canary, EmailSettings, OutboxMail
 from flexmail.services import audit
-from flexmail.services.in_force import in_force
+from flexmail.services.in_force import InForce, in_force
 
 _LOOK_AGAIN = timedelta(seconds=10)
 _HOPE = timedelta(minutes=10)
@@ -51,7 +51,7 @@ def of(row: EmailSettings) -> Trust:
     return Trust(canary.state, canary.reason)
 
 
-def is_needed(row: EmailSettings) -> bool:
+def is_needed(row: EmailSettings | InForce) -> bool:
     """Tell whether replies are read and have to prove who sent them."""
     return row.enable_email_approval and row.reply_trust == "authenticated_sender"
 

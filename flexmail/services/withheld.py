@@ -10,35 +10,40 @@ import hashlib
 import logging
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, and_, delete, select
+from sqlalchemy import Row, Table, delete, select
 
-from flexmail.db import db, transaction
+from flexmail.db import db, execute, transaction
 from flexmail.models import EmailSettings, Reply
 from flexmail.services import reply_folders
-from flexmail.services.reply_run import Run, stand_firm
+from flexmail.services.reply_run import HERE, THESE, Run, stand_firm
 from flexmail.transport.imap import Folder
 
 log = logging.getLogger(__name__)
 
 _NOTHING = hashlib.sha256().hexdigest()
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
+_NOTED = select(Reply).where(THESE, Reply.retry_at.is_not(None))
+_GONE = delete(cast(Table, Reply.__table__)).where(THESE, Reply.retry_at.is_not(None))
+_WITHHELD = (
+    select(Reply.uid, Reply.retry_at)
+    .where(HERE, Reply.outcome.is_(None), Reply.retry_at.is_not(None))
+    .order_by(Reply.retry_at, Reply.uid)
+)
 
 
-def is_about(row: Reply) -> bool:
+def is_about(row: Row[Any]) -> bool:
     """Tell whether a row stands for a mail of which nothing was ever read."""
     return row.retry_at is not None
 
 
 def known(folder: Folder, run: Run) -> tuple[list[int], set[int]]:
     """Return the UIDs to be asked for again now, the longest due first, and those that wait."""
-    found = select(Reply.uid, Reply.retry_at).where(
-        _here(run, folder.uidvalidity), Reply.outcome.is_(None), Reply.retry_at.is_not(None)
-    )
-    rows = db.session.execute(found.order_by(Reply.retry_at, Reply.uid)).all()
+    rows = execute(_WITHHELD, **run.identity(folder)).all()
     db.session.rollback()  # no transaction is open while the network is used
-    due = [uid for uid, retry_at in rows if retry_at and retry_at <= run.now]
-    return due, {uid for uid, _ in rows}.difference(due)
+    due = [row.uid for row in rows if row.retry_at <= run.now]
+    return due, {row.uid for row in rows}.difference(due)
 
 
 def note(folder: Folder, run: Run, uids: Collection[int]) -> None:
@@ -47,8 +52,8 @@ def note(folder: Folder, run: Run, uids: Collection[int]) -> None:
         return
     with transaction():
         stand_firm(run)
-        wanted = select(Reply).where(run.rows(folder, uids), Reply.retry_at.is_not(None))
-        rows = {row.uid: row for row in db.session.scalars(wanted)}
+        wanted = {**run.identity(folder), "uids": list(uids)}
+        rows = {row.uid: row for row in db.session.scalars(_NOTED, wanted)}
         for uid in sorted(uids):
             row = rows.get(uid)
             if row is None:
@@ -67,8 +72,7 @@ def forget(folder: Folder, run: Run, uids: Collection[int]) -> None:
     log.warning("replies: %d mails are gone that the server had not handed over", len(uids))
     with transaction():
         stand_firm(run)
-        gone = and_(run.rows(folder, uids), Reply.retry_at.is_not(None))
-        db.session.execute(delete(Reply).where(gone))
+        execute(_GONE, **run.identity(folder), uids=list(uids))
 
 
 def in_folder(row: EmailSettings) -> list[Reply]:
@@ -84,11 +88,3 @@ def in_folder(row: EmailSettings) -> list[Reply]:
         Reply.retry_at.is_not(None),
     )
     return list(db.session.scalars(wanted.order_by(Reply.first_seen_at, Reply.uid)))
-
-
-def _here(run: Run, uidvalidity: int) -> ColumnElement[bool]:
-    return and_(
-        Reply.account == run.account,
-        Reply.folder == run.settings.email_reply_folder,
-        Reply.uidvalidity == uidvalidity,
-    )

@@ -89,6 +89,15 @@ class BoundedImap(imaplib.IMAP4):
             self._ended_by = error if self.wire.broken else None
             raise
 
+    def _get_capabilities(self) -> None:
+        """Ask what the server can do, unless its greeting told (RFC 9051 7.1)."""
+        told: Any = (self.untagged_responses.get("CAPABILITY") or [b""])[-1]
+        names = told.decode("ascii", "replace").upper().split()
+        if "IMAP4REV1" in names:
+            self.capabilities = tuple(names)
+        else:
+            super()._get_capabilities()  # type: ignore[misc]  # typeshed leaves it out
+
     def _append_untagged(self, typ: str, dat: Any) -> None:
         """Count instead of keeping: a folder that others work on changes at any moment."""
         if typ == "EXISTS":

@@ -39,8 +39,8 @@ class ImapDialogue:
         self._account = account
         self._step_seconds = step_seconds
         self._token = f"\0{account.user}\0{account.password}".encode()
-        encoded = base64.b64encode(self._token).decode()
-        self._secrets = (encoded, account.password, quoted(account.password)[1:-1])
+        self._encoded = base64.b64encode(self._token).decode()
+        self._secrets = (self._encoded, account.password, quoted(account.password)[1:-1])
         self._capabilities: frozenset[str] = frozenset()
 
     def greet(self) -> None:
@@ -128,13 +128,22 @@ class ImapDialogue:
 
     def _send_login(self, user: str, password: str) -> None:
         if "AUTH=PLAIN" in self._capabilities:
-            self.imap.authenticate("PLAIN", lambda _: self._token)
+            self._authenticate()
         elif "LOGINDISABLED" in self._capabilities:
             raise Refused("the server takes no password on this connection")
         elif not (user + password).isascii():
             raise Refused("the server takes only ASCII letters in user and password")
         else:
             self.imap.login(quoted(user), password)
+
+    def _authenticate(self) -> None:
+        if "SASL-IR" not in self._capabilities:  # RFC 4959: what is asked for goes along
+            self.imap.authenticate("PLAIN", lambda _: self._token)
+            return
+        typ, data = self.imap._simple_command("AUTHENTICATE", "PLAIN", self._encoded)
+        if typ != "OK":
+            raise Refused(f"The server refused: {self.imap.say(data)}")
+        self.imap.state = "AUTH"
 
     def _read_capabilities(self) -> frozenset[str]:
         data = self.imap.response("CAPABILITY")[1]

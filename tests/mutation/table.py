@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.mutation import grammar, own_words, receiving, sender, server, sooner, trust, undoing
+from tests.mutation import (
+    grammar,
+    own_words,
+    receiving,
+    running,
+    sender,
+    server,
+    sooner,
+    trust,
+    undoing,
+)
 from tests.mutation.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -29,6 +39,12 @@ MUTANTS: tuple[Mutant, ...] = (
     *own_words.QUOTE,
     *own_words.SECOND_THOUGHTS,
     *undoing.UNDO,
+    *running.STANDS_FIRM,
+    *running.TRIES,
+    *running.CANARY,
+    *running.LEASES,
+    *running.MEMORY,
+    *running.ANSWERS,
 )
 
 # Functions in which each condition of a refusal has to have an entry.

@@ -14,9 +14,20 @@ from flexmail.db import db, transaction
 from flexmail.demo.mailserver import MailServer
 from flexmail.errors import Conflict
 from flexmail.models import Reply, ReplyFolder
-from flexmail.services import approvals, folder_scan, reply_folders, settings, status
+from flexmail.services import (
+    approvals,
+    folder_scan,
+    folder_window,
+    reply_folders,
+    settings,
+    status,
+)
+from flexmail.services.folder_memory import Memory
+from flexmail.services.folder_window import Window
 from flexmail.services.inbox import Report, process_replies
 from flexmail.services.reply_folders import Held
+from flexmail.services.reply_run import Run
+from flexmail.transport.imap import Folder
 from tests.conftest import NOW
 from tests.servers import PASSWORD, Dovecot
 from tests.services.stage import APPROVALS, ask, connect, reply, set_up
@@ -137,6 +148,27 @@ def test_once_confirmed_old_mail_is_processed_like_any_other(
     assert run(after=MINUTE).by_outcome == {"unknown_reference": 3}
     assert inbox_of(server) == []
     assert confirm() == 0
+
+
+def test_what_is_confirmed_while_a_run_goes_on_is_not_held_again(
+    fresh: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2):
+        server.deliver(APPROVALS, old(number))
+    run()
+    server.deliver(APPROVALS, reply(ask()))
+    looked = folder_window.look
+
+    def confirmed_behind(folder: Folder, run: Run, memory: Memory) -> Window:
+        window = looked(folder, run, memory)
+        assert confirm() == 2
+        return window
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(folder_window, "look", confirmed_behind)
+        assert run(after=MINUTE).by_outcome == {"approved": 1}
+    assert held() is None
+    assert run(after=2 * MINUTE).by_outcome == {"unknown_reference": 2}
 
 
 def test_what_is_confirmed_is_what_was_shown(fresh: Flask, server: MailServer) -> None:

@@ -5,6 +5,7 @@ Every visit must end in time, with a cause in words, and must never remove or ma
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable
 
@@ -26,6 +27,7 @@ from tests.servers import Peer, RogueServer, imap_script
 
 ADA = "ada@example.test"
 SECRET = 'top"s3cret\\word'
+TOKEN = base64.b64encode(f"\0{ADA}\0{SECRET}".encode())
 OPEN = b"* %d EXISTS\r\n* OK [UIDVALIDITY 7] x\r\nTAG OK [READ-WRITE] open\r\n"
 
 Script = Callable[[Peer], None]
@@ -169,6 +171,24 @@ def test_preauth_is_taken_where_nobody_asked_for_more() -> None:
 
 
 @pytest.mark.parametrize(
+    ("greeting", "asked"),
+    [
+        (b"* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready\r\n", 1),
+        (b"* OK [CAPABILITY POP3] ready\r\n", 2),
+        (b"* OK ready\r\n", 2),
+    ],
+)
+def test_a_server_is_asked_for_no_more_than_it_told(greeting: bytes, asked: int) -> None:
+    heard: list[bytes] = []
+    able = b"IMAP4rev1 SASL-IR AUTH=PLAIN"
+    visit(imap_script(greeting=greeting, capability=able, heard=heard))
+    commands = [line.split()[1:] for line in heard]
+    assert commands.count([b"CAPABILITY"]) == asked
+    assert [b"AUTHENTICATE", b"PLAIN", TOKEN] in commands
+    assert len(commands) == asked + 3  # and SELECT and LOGOUT
+
+
+@pytest.mark.parametrize(
     ("answers", "capability", "kind", "words"),
     [
         ({"LOGIN": b'TAG NO bad top"s3cret\\word\r\n'}, b"", LoginRefused, "bad …"),
@@ -186,6 +206,12 @@ def test_preauth_is_taken_where_nobody_asked_for_more() -> None:
             "",
         ),
         ({"AUTHENTICATE": b"TAG NO [LIMIT] no\r\n"}, b" AUTH=PLAIN", Unreachable, ""),
+        (
+            {"AUTHENTICATE": b"TAG NO [AUTHENTICATIONFAILED] bad " + TOKEN + b"\r\n"},
+            b" AUTH=PLAIN SASL-IR",
+            LoginRefused,
+            "bad …",
+        ),
         ({"AUTHENTICATE": lambda peer, _: peer.drip(b"+ \r\n")}, b" AUTH=PLAIN", Unreachable, ""),
     ],
 )
