@@ -74,9 +74,10 @@ def _parsed(response: list[Any]) -> tuple[Any, ...]:
     from imapclient.response_parser import parse_response
 
     try:
-        return parse_response(response)
+        record: tuple[Any, ...] = parse_response(response)
     except ProtocolError as error:  # a kind of refusal, if imaplib is asked
         raise ValueError(str(error)) from error
+    return record
 
 
 def readable_items(data: Iterable[Any]) -> Iterator[dict[bytes, Any]]:
