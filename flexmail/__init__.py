@@ -45,4 +45,6 @@ def create_app(config: Mapping[str, object] | None = None, *, pages: bool = True
 
         schema.add_migrations(app)
         views.init_app(app)
+        with app.app_context():
+            db.db.engine.dispose()  # no connection is open when a server forks
     return app

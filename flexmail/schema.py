@@ -25,7 +25,6 @@ def init_app(app: Flask) -> None:
     with app.app_context():
         if _revision() != HEAD:
             _upgrade(app)
-        db.engine.dispose()
 
 
 def _upgrade(app: Flask) -> None:

@@ -7,9 +7,11 @@ A command is mostly imports, so what only some of them need is imported where it
 
 from __future__ import annotations
 
+import atexit
 import gc
 import getpass
 import importlib
+import logging
 import os
 import sys
 import traceback
@@ -82,13 +84,27 @@ def _imported(command: str) -> click.Command:
 def main(create_app: Callable[[], Flask], extra: Sequence[click.Command] = ()) -> None:
     """Run the command that the arguments name, and exit.
 
-    Nothing of what is loaded is garbage: searching it for some while it grows, and several times
+    Nothing of what is loaded is garbage: searching it for some while it grows, and taking it apart
     at the exit, would take a third of most commands' time.
     """
     gc.disable()
-    code = run(sys.argv[1:], create_app, extra)
-    gc.freeze()
-    sys.exit(code)
+    codes: list[int] = []
+    atexit.register(_leave, codes)  # the first, so it comes last
+    codes.append(run(sys.argv[1:], create_app, extra))
+    sys.exit(codes[0])
+
+
+def _leave(codes: Sequence[int]) -> None:
+    """End the process, once all that is to be done at its exit was done; it has threads no more."""
+    if not codes:
+        return
+    try:
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+    except (OSError, ValueError):
+        return  # Python has its own words and its own exit code for that
+    logging.shutdown()  # which was registered before
+    os._exit(codes[0])
 
 
 def _collect_garbage_from_now_on() -> None:

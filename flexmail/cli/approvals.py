@@ -12,7 +12,8 @@ from flexmail.cli import console, gate
 from flexmail.models import FINAL_STATUSES
 from flexmail.services import approval_requests, approvals
 from flexmail.services.approval_requests import NewApproval
-from flexmail.services.shapes import Shape, approval_shape, page_shape
+from flexmail.services.approval_shape import approval_shape
+from flexmail.services.shapes import Shape, page_shape
 
 group = AppGroup("approvals", help="Requests for a yes or no.")
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from flexmail.db import db
 from flexmail.errors import FlexmailError
 from flexmail.services import approvals, delivery
-from flexmail.services.shapes import Shape, approval_shape
+from flexmail.services.approval_shape import Shape, approval_shape
 
 EXIT_CODES = {"approved": 0, "rejected": 1, "expired": 2, "cancelled": 2, "pending": 3}
 UNTIL_FINAL = "until it is final"

@@ -14,9 +14,9 @@ from flask.cli import AppGroup
 
 from flexmail.cli import console
 from flexmail.errors import Conflict
+from flexmail.mail.sizes import MAX_BYTES
 from flexmail.models import Reply
 from flexmail.services import inbox, reply_log, settings, trust
-from flexmail.services.reply_run import MAX_BYTES
 from flexmail.services.shapes import Shape, reply_shape, run_shape
 
 if TYPE_CHECKING:

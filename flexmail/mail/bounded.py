@@ -33,9 +33,6 @@ __all__ = [
     "read",
 ]
 
-MAX_BYTES = 1 << 20
-HEAD_BYTES = 64 << 10
-"""So much is read of every mail, and more only where its text may not end in there."""
 MAX_HEADER_BYTES = 64 << 10
 
 

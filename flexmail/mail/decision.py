@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Literal
 
 from flexmail.mail.lines import is_blank, may_be_wrapped
+from flexmail.mail.word_list import Words
 
 # Words that turn an approving line into something else; "n't" may have lost its apostrophe.
 _NEGATIONS_AND_CONDITIONS = (
@@ -49,18 +50,6 @@ _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _UNSEEN_KINDS = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 Verdict = Literal["approve", "reject"]
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The words that decide, in lower case; none may stand on both sides."""
-
-    approve: frozenset[str]
-    reject: frozenset[str]
-
-    def __post_init__(self) -> None:
-        if both := self.approve & self.reject:
-            raise ValueError(f"{min(both)!r} cannot both approve and reject.")
 
 
 DEFAULT_WORDS = Words(

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-from flexmail.mail.bounded import HEAD_BYTES
 from flexmail.mail.html import visible_text
 from flexmail.mail.ours import Sent
 from flexmail.mail.parse import Parsed, parse
 from flexmail.mail.reference import find_message_ids, find_references
 from flexmail.mail.reply import Reading, Words, read
+from flexmail.mail.sizes import HEAD_BYTES
 
 Place = Literal["text", "HTML", "other text"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from flexmail.mail.decision import ALONE, NEGATIONS, Words, decide, says_any
+from flexmail.mail.decision import ALONE, NEGATIONS, decide, says_any
 from flexmail.mail.lines import bare, is_blank, next_written
 from flexmail.mail.phrases import (
     AND,
@@ -19,6 +19,7 @@ from flexmail.mail.phrases import (
     HONORIFICS,
     NAMELESS,
 )
+from flexmail.mail.word_list import Words
 
 _MAX_GREETING = 50
 _MAX_NAMES = 3

@@ -18,7 +18,6 @@ from flexmail.mail import automata
 from flexmail.mail.address import Mailbox, decode_words, sole_author
 from flexmail.mail.bodies import Bodies, bodies, is_torn
 from flexmail.mail.bounded import (
-    MAX_BYTES,
     MAX_HEADER_BYTES,
     Part,
     TooMuch,
@@ -29,6 +28,7 @@ from flexmail.mail.bounded import (
 )
 from flexmail.mail.delivery_report import MAX_TEXT, DeliveryReport
 from flexmail.mail.reference import find_message_ids
+from flexmail.mail.sizes import MAX_BYTES
 
 MAX_SUBJECT = 2000
 

@@ -10,6 +10,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterable
+from functools import cache
 from itertools import accumulate, chain, islice
 
 LENGTH = 26
@@ -39,10 +40,9 @@ _IN_PLAIN_SIGHT = (
 _SECRET_BYTES = re.compile(_IN_PLAIN_SIGHT.encode(), re.IGNORECASE)
 _UNSEEN = f"[{INVISIBLE}]{{0,8}}"
 _GAP = f"(?:{_UNSEEN}(?:{_BREAK}{_UNSEEN})?)"
-_SECRET = re.compile(
+_SECRET = (
     rf"F{_UNSEEN}M{_UNSEEN}-{_GAP}(?:[A-Z2-7]{_GAP}){{{LENGTH - 1}}}"
-    rf"[A-Z2-7](?:{_UNSEEN}[A-Z2-7]){{0,{MAX_LENGTH}}}",
-    re.IGNORECASE,
+    rf"[A-Z2-7](?:{_UNSEEN}[A-Z2-7]){{0,{MAX_LENGTH}}}"
 )
 # The same for ASCII, where nothing is unseen: a search that ignores no case begins quicker.
 _LETTERS = "[A-Za-z2-7]"
@@ -101,7 +101,13 @@ def mask(text: str) -> str:
 
     Our own Message-IDs are secrets of the same form and are masked too.
     """
-    return (_SECRET_IN_ASCII if text.isascii() else _SECRET).sub(MASKED, text)
+    return (_SECRET_IN_ASCII if text.isascii() else _secret()).sub(MASKED, text)
+
+
+@cache
+def _secret() -> re.Pattern[str]:
+    # Takes as long to compile as all others here together, and most runs have no use for it.
+    return re.compile(_SECRET, re.IGNORECASE)
 
 
 def mask_bytes(raw: bytes) -> bytes:

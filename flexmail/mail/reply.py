@@ -14,7 +14,6 @@ from functools import lru_cache
 from flexmail.mail.decision import (
     DEFAULT_WORDS,
     Verdict,
-    Words,
     decide,
     negates,
     plain_letters,
@@ -30,7 +29,7 @@ from flexmail.mail.quote import OwnLines, own_lines
 from flexmail.mail.reference import mask
 from flexmail.mail.second_thoughts import taken_back
 from flexmail.mail.text import Text, cut_off, take_apart
-from flexmail.mail.word_list import parse_words
+from flexmail.mail.word_list import Words, parse_words
 
 __all__ = ["DEFAULT_WORDS", "Reading", "Words", "author_text", "parse_words", "read"]
 

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import dropwhile, zip_longest
 
-from flexmail.mail.decision import ALONE, Words, asks, is_negation, negates, plain_letters, says_any
+from flexmail.mail.decision import ALONE, asks, is_negation, negates, plain_letters, says_any
 from flexmail.mail.lines import is_blank, may_be_wrapped
+from flexmail.mail.word_list import Words
 
 # Alone between two pauses they hold back an approval; of the first sentence, as its first words.
 _HOLDS = frozenset({"wait", "stop", "hold", "cancel", "correction"})

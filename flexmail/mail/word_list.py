@@ -1,9 +1,23 @@
-"""The list of words that decide, as the settings hold it."""
+"""The words that decide, and the list of them that the settings hold."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 MAX_WORDS = 50
 MAX_WORD = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words that decide, in lower case; none may stand on both sides."""
+
+    approve: frozenset[str]
+    reject: frozenset[str]
+
+    def __post_init__(self) -> None:
+        if both := self.approve & self.reject:
+            raise ValueError(f"{min(both)!r} cannot both approve and reject.")
 
 
 def parse_words(comma_list: str) -> tuple[str, ...]:

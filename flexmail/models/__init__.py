@@ -2,6 +2,9 @@
 
 States are lower-case words stored as text. A column called `sealed_...` holds what only a service
 opens; a column called `..._digest` is the SHA-256 of something secret that is only looked up.
+
+Annotations are no text in here (no `from __future__ import annotations`): SQLAlchemy reads each,
+and would have it compiled three times.
 """
 
 from flexmail.models.accounts import ROLES, ApiToken, Membership, SignInFailure, User

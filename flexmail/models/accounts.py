@@ -1,7 +1,5 @@
 """Accounts, their groups, failed sign-ins and the keys that programs use."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String
@@ -28,7 +26,7 @@ class User(Base):
     session_version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     digest: Mapped[str] = mapped_column(String(16), default="at_once")
-    groups: Mapped[list[Membership]] = relationship(
+    groups: Mapped[list["Membership"]] = relationship(
         cascade="all, delete-orphan", order_by="Membership.group", lazy="selectin"
     )
 

@@ -1,7 +1,5 @@
 """Requests for a yes or no, who may answer, and what was answered."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 
@@ -40,10 +38,10 @@ class Approval(Base):
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     request_digest: Mapped[str | None] = mapped_column(String(64))
     callback_url: Mapped[str] = mapped_column(String(2000), default="")
-    approvers: Mapped[list[ApprovalApprover]] = relationship(
+    approvers: Mapped[list["ApprovalApprover"]] = relationship(
         order_by="ApprovalApprover.id", lazy="selectin"
     )
-    decisions: Mapped[list[Decision]] = relationship(
+    decisions: Mapped[list["Decision"]] = relationship(
         order_by="Decision.id", back_populates="approval", lazy="selectin"
     )
 

@@ -1,7 +1,5 @@
 """Events, who wants to hear of them, and in which words."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +24,7 @@ class Event(Base):
     data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     token_id: Mapped[int | None] = mapped_column(ForeignKey("api_tokens.id"))
-    skips: Mapped[list[EventSkip]] = relationship(
+    skips: Mapped[list["EventSkip"]] = relationship(
         order_by="EventSkip.id", cascade="all, delete-orphan", back_populates="event"
     )
 

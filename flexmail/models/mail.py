@@ -1,7 +1,5 @@
 """Mail in and mail out, one row each."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 
@@ -153,7 +151,7 @@ class OutboxMail(Base):
     status_code: Mapped[str] = mapped_column(String(16), default="")
     approval_id: Mapped[int | None] = mapped_column(ForeignKey("approvals.id"), index=True)
     event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id"), index=True)
-    content: Mapped[OutboxContent] = relationship()
+    content: Mapped["OutboxContent"] = relationship()
     sealed_content: AssociationProxy[bytes] = association_proxy(
         "content", "sealed_content", creator=lambda sealed: OutboxContent(sealed_content=sealed)
     )

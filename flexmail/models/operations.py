@@ -1,7 +1,5 @@
 """Who owns the jobs, and how they fare."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

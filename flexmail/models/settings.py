@@ -1,7 +1,5 @@
 """The settings of e-mail: one row."""
 
-from __future__ import annotations
-
 from sqlalchemy import LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 

@@ -18,11 +18,11 @@ from typing import Self, TypeVar
 
 from flexmail.errors import ReaderUnavailable, ReadingFailed
 from flexmail.mail import apart, desk
-from flexmail.mail.bounded import MAX_BYTES
 from flexmail.mail.crossing import pack, unpack
 from flexmail.mail.desk import Enquiry, Looked, Question, Told
 from flexmail.mail.ours import Sent
 from flexmail.mail.reply import Reading, Words
+from flexmail.mail.sizes import MAX_BYTES
 from flexmail.services.child import Child
 
 SECONDS = 10.0

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete as delete_rows
 
 from flexmail.db import db, transaction
-from flexmail.mail.authenticate import forge, survivor
 from flexmail.mail.reference import digest
+from flexmail.mail.sizes import MAX_BYTES
 from flexmail.models import Canary, EmailSettings
-from flexmail.services import audit, outbox, settings, trust
-from flexmail.services.outbox import Threading
-from flexmail.services.reply_run import MAX_BYTES, Run, delete, stand_firm
+from flexmail.services import audit, settings, trust
+from flexmail.services.reply_run import Run, delete, stand_firm
 from flexmail.transport.imap import Folder
 
 if TYPE_CHECKING:
@@ -94,12 +93,18 @@ def _is_due(row: EmailSettings, run: Run) -> bool:
     mail = trust.mail_of(canary)
     if canary.state != "sent" or (mail and mail.state in ("queued", "sending")):
         return False
+    from flexmail.services import outbox  # takes a while to load, and few runs send a canary
+
     fresh = mail is not None and run.now - ANOTHER_AFTER < mail.created_at <= run.now
     lately = outbox.queued_since(KIND, trust.reply_address(row), run.now - timedelta(days=1))
     return not fresh and lately < MAX_A_DAY
 
 
 def _queue(row: EmailSettings, run: Run) -> None:
+    from flexmail.mail.authenticate import forge
+    from flexmail.services import outbox
+    from flexmail.services.outbox import Threading
+
     message_id = outbox.own_message_id(row.smtp_from_address)
     threading = Threading(message_id=message_id)
     names = itertools.cycle(("Authentication-Results", "authentication-results"))
@@ -148,6 +153,8 @@ def _conclude(run: Run, message_id: str, arrived: list[Parsed]) -> bool:
 
 def _refusal(row: EmailSettings, message_id: str, arrived: Parsed) -> str:
     """Return why the server cannot be trusted, nothing if it can."""
+    from flexmail.mail.authenticate import survivor
+
     name = row.trusted_authserv_id
     if arrived.problem:
         return f"Replies wait: the canary cannot be read as it arrived. {arrived.problem} {_MEND}"

@@ -19,6 +19,7 @@ from flexmail.errors import Conflict, ReadingFailed
 from flexmail.mail.parse import Parsed, parse
 from flexmail.mail.reference import mask
 from flexmail.mail.reply import Reading
+from flexmail.mail.sizes import MAX_BYTES
 from flexmail.models import Reply
 from flexmail.services import answers, reply_log, rules, settings, storing, trust
 from flexmail.services.answers import Outcome
@@ -29,7 +30,7 @@ from flexmail.services.explanation import Answer, Bound, Explanation, Rule
 from flexmail.services.in_force import InForce
 from flexmail.services.kept_mail import raw_of
 from flexmail.services.receiving import receive
-from flexmail.services.reply_run import MAX_BYTES, identity_of, text_is_behind
+from flexmail.services.reply_run import identity_of, text_is_behind
 from flexmail.services.storing import Queued
 from flexmail.services.tries import MAX_TRIES
 from flexmail.services.understood import Understood, understand

@@ -13,7 +13,7 @@ from sqlalchemy import Row, select
 
 from flexmail.db import db, execute
 from flexmail.models import Approval, Reply
-from flexmail.services import folder_scan, withheld
+from flexmail.services import withheld
 from flexmail.services.folder_memory import Memory
 from flexmail.services.reply_run import THESE, Run
 from flexmail.transport.imap import Folder, Listed
@@ -57,6 +57,8 @@ def look(folder: Folder, run: Run, memory: Memory) -> Window:
     below = folder.position_of(memory.mark - 1, memory.held["below"]) if memory.mark else 0
     skip = max(below, folder.position_of(*memory.passed_over) if memory.passed_over[0] else 0)
     if folder.exists - below > count or memory.scanned_uid < memory.mark - 1:
+        from flexmail.services import folder_scan  # takes a while to load, and few runs need it
+
         folder_scan.scan(folder, run, memory)
     due, waiting = withheld.known(folder, run)
     again = due[: max(1, count // 4)]  # what the server may refuse once more is the least of it

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from flexmail.db import execute
-from flexmail.mail.decision import Words
-from flexmail.mail.word_list import parse_words
+from flexmail.mail.word_list import Words, parse_words
 from flexmail.models import EmailSettings
 
 _REVISION = select(EmailSettings.revision).where(EmailSettings.id == 1)

@@ -34,7 +34,6 @@ def init_app(app: Flask, *, now: datetime) -> None:
     """Give a new database its mark."""
     with app.app_context():
         adopt(now=now)
-        db.engine.dispose()  # no connection is open when a server forks
 
 
 def adopt(*, now: datetime) -> None:

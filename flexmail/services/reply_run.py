@@ -13,7 +13,7 @@ from sqlalchemy import and_, bindparam, select, update
 
 from flexmail.db import db, execute, transaction
 from flexmail.errors import OwnershipLost, Refused
-from flexmail.mail.bounded import HEAD_BYTES
+from flexmail.mail.sizes import HEAD_BYTES
 from flexmail.models import Reply
 from flexmail.services import in_force, installation, leases
 from flexmail.services.channels import explain
@@ -23,8 +23,6 @@ from flexmail.transport.imap import Fetched, Folder
 log = logging.getLogger(__name__)
 
 LEASE = "replies"
-MAX_BYTES = 1024 * 1024
-"""So much is read of a mail at the most; `HEAD_BYTES` where its texts end in there."""
 
 HERE = and_(
     *[getattr(Reply, key) == bindparam(key) for key in ("account", "folder", "uidvalidity")]

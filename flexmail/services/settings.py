@@ -14,9 +14,8 @@ from flexmail.errors import Conflict, InvalidInput
 from flexmail.models import EmailSettings
 from flexmail.services import audit, reply_folders, trust
 from flexmail.services.in_force import in_force as in_force
-from flexmail.transport.imap import ImapAccount
-from flexmail.transport.smtp import SmtpAccount
-from flexmail.transport.tls import Endpoint
+from flexmail.transport.accounts import ImapAccount, SmtpAccount
+from flexmail.transport.endpoint import Endpoint
 
 Values = Mapping[str, str | int | bool]
 """Every field of the form by name; passwords as typed, "" for none."""

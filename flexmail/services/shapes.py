@@ -10,10 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flexmail.mail.reference import mask
-from flexmail.mail.server_answer import meaning
 from flexmail.models import ApiToken, AuditEntry, Callback, EmailSettings, OutboxMail, Reply, User
 from flexmail.services import settings
-from flexmail.services.approval_shape import approval_shape, callback_state
 from flexmail.services.inbox import Report
 from flexmail.services.moments import moment_shape
 from flexmail.services.paging import Page
@@ -23,7 +21,6 @@ if TYPE_CHECKING:  # what words events takes long to load
 
 __all__ = [
     "Shape",
-    "approval_shape",
     "audit_shape",
     "callback_shape",
     "event_shape",
@@ -116,11 +113,15 @@ def mail_shape(mail: OutboxMail) -> Shape:
 
 def meaning_of(mail: OutboxMail) -> str:
     """Return what the last answer to a mail that did not go means, and what to do; or nothing."""
+    from flexmail.mail.server_answer import meaning  # of mail alone, and takes a while to load
+
     return meaning(mail.answer or "", mail.status_code) if mail.state in _NOT_GONE else ""
 
 
 def callback_shape(callback: Callback) -> Shape:
     """Return one callback; what it carries is the approval, and its own place to look."""
+    from flexmail.services.approval_shape import callback_state
+
     return {
         "id": callback.id,
         "approval_id": callback.approval_id,

@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING
 
 from flexmail.db import transaction
 from flexmail.errors import Refused
-from flexmail.mail.bounded import HEAD_BYTES
-from flexmail.services import folder_memory, folder_window, tries, withheld
+from flexmail.mail.sizes import HEAD_BYTES, MAX_BYTES
+from flexmail.services import folder_memory, folder_window, withheld
 from flexmail.services.folder_memory import Memory
 from flexmail.services.folder_window import Window
 from flexmail.services.grouping import batches
-from flexmail.services.reply_run import MAX_BYTES, Run, delete, sha256
-from flexmail.services.tries import MAX_TRIES
+from flexmail.services.reply_run import Run, delete, sha256
 from flexmail.transport.imap import Fetched, Folder
 
 if TYPE_CHECKING:
     from flexmail.services.settling import Line
-
-__all__ = ["MAX_TRIES", "take"]
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +49,8 @@ def take(folder: Folder, run: Run) -> None:
         raise
     _note_withheld(folder, run, window)
     if memory.unsaved:
+        from flexmail.services import tries  # takes a while to load
+
         with transaction():
             tries.stand_on_trust(run)
             memory.save()

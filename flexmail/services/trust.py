@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 
 from flexmail.db import db, transaction
-from flexmail.mail.address import parse_mailbox
 from flexmail.mail.reference import digest, mask
 from flexmail.models import Canary, EmailSettings, OutboxMail
 from flexmail.services import audit
@@ -145,4 +144,6 @@ def _clock(moment: datetime) -> str:
 
 
 def _addr_spec(address: str) -> str:
+    from flexmail.mail.address import parse_mailbox  # takes a while to load, and few need it
+
     return parse_mailbox(address).addr_spec if address else ""

@@ -11,8 +11,6 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from imaplib import Time2Internaldate
 
-from imapclient.imap_utf7 import encode
-
 from flexmail.errors import Refused, Unreachable
 from flexmail.transport.bounds import BoundedImap
 from flexmail.transport.listing import Listed
@@ -161,6 +159,11 @@ def quoted(text: str) -> str:
 
 
 def quoted_folder(name: str) -> str:
+    """Return the name of a folder in modified UTF-7 (RFC 3501, section 5.1.3), quoted."""
+    if name.isascii() and name.isprintable() and "&" not in name:
+        return quoted(name)  # the same there; most are, and IMAPClient takes a while to load
+    from imapclient.imap_utf7 import encode
+
     return quoted(encode(name).decode("ascii"))
 
 

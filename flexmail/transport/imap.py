@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from flexmail.transport.accounts import ImapAccount
 from flexmail.transport.folder import Fetched, Folder, Listed
-from flexmail.transport.imap_dialogue import ImapAccount, ImapDialogue
+from flexmail.transport.imap_dialogue import ImapDialogue
 from flexmail.transport.opening import open_client
 from flexmail.transport.tls import Deadline
 from flexmail.transport.trace import Trace

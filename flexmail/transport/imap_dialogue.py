@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from dataclasses import dataclass, field
-
-from imapclient.imap_utf7 import decode
 
 from flexmail.errors import (
     FolderMissing,
@@ -21,24 +18,15 @@ from flexmail.errors import (
     TlsFailed,
     Unreachable,
 )
+from flexmail.transport.accounts import ImapAccount
 from flexmail.transport.bounds import BoundedImap, response_code, translated
 from flexmail.transport.folder import Folder, quoted, quoted_folder
 from flexmail.transport.responses import records
-from flexmail.transport.tls import Endpoint
 from flexmail.transport.wire import Wire
 from flexmail.transport.words import has_control, in_words
 
 _TEMPORARY = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN"}
 _LOGOUT_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class ImapAccount:
-    """Where replies come in; an empty user means no login."""
-
-    endpoint: Endpoint
-    user: str
-    password: str = field(repr=False)
 
 
 class ImapDialogue:
@@ -184,6 +172,8 @@ class ImapDialogue:
         return FolderMissing(f"There is no folder {name}: {text}", hint=hint)
 
     def _folder_names(self) -> list[str]:
+        from imapclient.imap_utf7 import decode  # takes a while to load
+
         with self._command():
             data = self.imap.list('""', "*")[1]
             rows = [row for row in records(data) if len(row) == 3]

@@ -15,7 +15,6 @@ from flexmail.errors import Refused
 from flexmail.transport.bounds import BoundedImap, response_code
 from flexmail.transport.listing import Listed, Lister, body_of
 from flexmail.transport.responses import fetched_items, uid_sets
-from flexmail.transport.structure import texts_in
 
 _MAX_BATCH = 8 << 20
 _OVERHEAD = 1 << 10
@@ -109,6 +108,8 @@ class Reader(Lister):
         if not cut:
             return mails
         structures = self.structures([mail.uid for mail in cut])
+        from flexmail.transport.structure import texts_in  # few mails are longer
+
         told = {mail.uid: texts_in(structures.get(mail.uid), mail.raw, mail.size) for mail in cut}
         behind = {uid for uid, texts in told.items() if texts and texts.last_begins >= max_bytes}
         longer = [

@@ -12,11 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from imapclient.exceptions import ProtocolError
-from imapclient.response_parser import parse_response
-
 PARSER_ERRORS = (
-    ProtocolError,
     imaplib.IMAP4.abort,
     ArithmeticError,
     AssertionError,
@@ -26,7 +22,7 @@ PARSER_ERRORS = (
     TypeError,
     ValueError,
 )
-"""What the parser raises over answers that are none."""
+"""What is raised over answers that are none."""
 
 _PLAIN = re.compile(
     rb"\d{1,10} \((?:(?:UID (?P<uid>\d{1,10})|RFC822\.SIZE (?P<size>\d{1,10})"
@@ -38,7 +34,7 @@ _PLAIN = re.compile(
 
 def records(data: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
     """Parse untagged responses one by one."""
-    return map(parse_response, _responses(data))
+    return map(_parsed, _responses(data))
 
 
 def fetched_items(data: Iterable[Any]) -> Iterator[dict[bytes, Any]]:
@@ -68,8 +64,20 @@ def _plain_items(response: list[Any]) -> dict[bytes, Any]:
 
 
 def _parsed_items(response: list[Any]) -> dict[bytes, Any]:
-    items = parse_response(response)[1]
+    items = _parsed(response)[1]
     return {bytes(key).upper(): value for key, value in zip(*[iter(items)] * 2, strict=True)}
+
+
+def _parsed(response: list[Any]) -> tuple[Any, ...]:
+    # Takes a while to load, and most answers are in plain words.
+    from imapclient.exceptions import ProtocolError
+    from imapclient.response_parser import parse_response
+
+    try:
+        record: tuple[Any, ...] = parse_response(response)
+    except ProtocolError as error:  # a kind of refusal, if imaplib is asked
+        raise ValueError(str(error)) from error
+    return record
 
 
 def readable_items(data: Iterable[Any]) -> Iterator[dict[bytes, Any]]:

@@ -12,8 +12,9 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from flexmail.errors import MailServerError, Refused
+from flexmail.transport.accounts import SmtpAccount
 from flexmail.transport.opening import open_client
-from flexmail.transport.smtp_dialogue import SmtpAccount, SmtpDialogue
+from flexmail.transport.smtp_dialogue import SmtpDialogue
 from flexmail.transport.smtp_mail import as_data, end_mail, envelope, open_mail
 from flexmail.transport.tls import Deadline
 from flexmail.transport.trace import Trace

@@ -10,23 +10,13 @@ import base64
 import contextlib
 import smtplib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from flexmail.errors import LoginRefused, ProtocolViolation, TlsFailed, Unreachable
-from flexmail.transport.tls import Endpoint
+from flexmail.transport.accounts import SmtpAccount
 from flexmail.transport.wire import Wire
 from flexmail.transport.words import has_control, in_words
 
 _MAX_LINE = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpAccount:
-    """Where mail goes out; an empty user means no login."""
-
-    endpoint: Endpoint
-    user: str
-    password: str = field(repr=False)
 
 
 class SmtpDialogue:

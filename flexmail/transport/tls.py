@@ -5,9 +5,11 @@ What goes wrong is told in words, with what to change. RFC 8314, RFC 6125.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 from flexmail.errors import MailServerError, TlsFailed
 from flexmail.transport.endpoint import (
@@ -33,6 +35,7 @@ __all__ = [
     "verifying_context",
 ]
 
+_NAMED_BY_HASH = re.compile(r"[0-9a-f]{8}\.\d+")
 _UNKNOWN_ISSUER = {2, 18, 19, 20, 21}
 _WRONG_NAME = {62, 64}
 _NOT_YET_VALID, _EXPIRED = 9, 10
@@ -48,7 +51,7 @@ _NO_TLS_HERE = (
 @lru_cache(maxsize=16)
 def verifying_context(ca_certificates: str) -> ssl.SSLContext:
     """Trust the system's authorities and the PEM text given; TLS 1.2 or newer."""
-    context = ssl.create_default_context()
+    context = ssl.create_default_context(capath=_authorities_by_name())
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_certificates.strip():
         try:
@@ -60,6 +63,27 @@ def verifying_context(ca_certificates: str) -> ssl.SSLContext:
                 temporary=False,
             ) from error
     return context
+
+
+def _authorities_by_name() -> str | None:
+    """Return the folder in which OpenSSL finds each authority of the system by its name.
+
+    Loading all of them takes longer than anything else that a connection needs, and at most one is
+    asked for. None where that folder is missing, or the file that is loaded otherwise is elsewhere
+    or holds others: then they are loaded.
+    """
+    known = ssl.get_default_verify_paths()
+    if not known.capath or not known.cafile:
+        return None
+    folder, file = Path(known.capath).resolve(), Path(known.cafile).resolve()
+    if file.parent != folder:
+        return None
+    try:
+        in_file = file.read_bytes().count(b"-----BEGIN ")
+        in_folder = sum(bool(_NAMED_BY_HASH.fullmatch(path.name)) for path in folder.iterdir())
+    except OSError:
+        return None
+    return known.capath if in_file == in_folder else None
 
 
 def speaks_tls(endpoint: Endpoint, addresses: Sequence[Address], timeout_seconds: float) -> bool:

@@ -8,7 +8,7 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import TextAreaField
 
-from flexmail.services.reply_run import MAX_BYTES
+from flexmail.mail.sizes import MAX_BYTES
 
 
 class ExplainForm(FlaskForm):

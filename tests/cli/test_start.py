@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import click
 import pytest
@@ -18,10 +19,11 @@ from tests.cli.test_mail import junk, use
 
 # Prints, after what the command says, the modules that it loaded.
 _WATCHED = """
-import atexit, sys
-from flexmail.__main__ import main
-atexit.register(lambda: print(*sys.modules, sep="\\n"))
-main()
+import sys
+from functools import partial
+from flexmail import cli, create_app, demo
+cli.run(sys.argv[1:], partial(create_app, pages=False), [demo.command])
+print(*sys.modules, sep="\\n")
 """
 # Prints, while a command is at work, whether garbage is collected.
 _COLLECTING = """
@@ -32,11 +34,41 @@ from flexmail.cli import console
 console.say_json = tell = lambda _=None: print(gc.isenabled())
 cli.main(lambda: create_app(pages=False), [click.Command("own", callback=tell)])
 """
+# Leaves two things to the exit, and ends with 3.
+_ENDING = """
+import atexit
+import sys
+import click
+from flexmail import cli
+def own():
+    atexit.register(print, ", and what the exit says")
+    sys.stdout.write("What no line ends")
+    return 3
+cli.main(lambda: None, [click.Command("own", callback=own)])
+"""
 WEB = {"flexmail.views", "flask_login", "flask_smorest", "flask_wtf", "gunicorn", "wtforms"}
 UPGRADE = {"alembic", "flask_migrate"}
 MAIL_READ = {"flexmail.mail.parse", "flexmail.mail.reply", "lxml"}
 A_CHILD = {"flexmail.services.apart", "flexmail.services.child"}
 SELDOM = {"apscheduler", "email_validator", "sqlalchemy.dialects.postgresql"}
+FOR_A_MAIL = {
+    "email.policy",
+    "flexmail.mail.bounded",
+    "flexmail.mail.decision",
+    "flexmail.services.folder_scan",
+    "flexmail.services.tries",
+    "flexmail.transport.structure",
+    "imapclient",
+}
+TO_SEND = {
+    "flexmail.mail.address",
+    "flexmail.mail.authenticate",
+    "flexmail.mail.compose",
+    "flexmail.services.outbox",
+    "flexmail.transport.smtp",
+    "flexmail.transport.webhook",
+    "smtplib",
+}
 
 
 def loaded_by(*args: str) -> set[str]:
@@ -66,7 +98,8 @@ def mailbox(app: Flask, flexmail: Flexmail, embedded: MailServer) -> MailServer:
 def test_a_run_over_an_empty_folder_loads_nothing_that_reads_mail(mailbox: MailServer) -> None:
     loaded = loaded_by("replies", "process")
     assert "Processed 0, 0 left in the folder." in loaded
-    assert loaded & (WEB | UPGRADE | MAIL_READ | A_CHILD | SELDOM) == set()
+    seldom = WEB | UPGRADE | MAIL_READ | A_CHILD | SELDOM | FOR_A_MAIL | TO_SEND
+    assert loaded & seldom == set()
 
 
 def test_a_run_that_finds_a_mail_loads_what_reads_it(mailbox: MailServer) -> None:
@@ -103,6 +136,31 @@ def test_the_list_of_commands_is_whole(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize("args", [("own",), ("users", "list", "--json")])
 def test_garbage_is_collected_once_a_command_is_at_work(args: tuple[str, ...]) -> None:
     assert said_by(_COLLECTING, *args) == "True\n"
+
+
+def test_a_command_does_at_its_exit_what_was_left_to_it() -> None:
+    ended = ending(subprocess.PIPE)
+    assert ended.stdout == "What no line ends, and what the exit says\n"
+    assert (ended.returncode, ended.stderr) == (3, "")
+
+
+def test_a_command_that_cannot_say_its_last_words_fails() -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = ending(full)
+    assert ended.returncode == 120
+    assert "No space left on device" in ended.stderr
+
+
+def ending(stdout: int | IO[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", _ENDING, "own"],
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_a_command_leaves_the_database_in_one_file(tmp_path: Path) -> None:

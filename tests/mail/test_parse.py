@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flexmail.mail.bounded import MAX_BYTES, MAX_DEFECTS, MAX_DEPTH, MAX_HEADER_BYTES, MAX_PARTS
+from flexmail.mail.bounded import MAX_DEFECTS, MAX_DEPTH, MAX_HEADER_BYTES, MAX_PARTS
 from flexmail.mail.html import visible_text
 from flexmail.mail.parse import Parsed, parse
+from flexmail.mail.sizes import MAX_BYTES
 
 FROM = b"From: Bob <bob@corp.test>\r\n"
 MIXED = FROM + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"

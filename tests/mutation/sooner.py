@@ -159,13 +159,13 @@ OURS = rows(
         "nothing of ours stands above the last line without a mark",
         "return not any(run in known.letters for run in runs)",
         "return True",
-        "test_six_words_of_ours_are_noticed_wherever_they_begin",
+        "test_our_text_is_known_again",
     ),
     (
         "a line without a mark is looked for from below",
         "for at in range(len(lines) - 1, -1, -1):",
         "for at in range(len(lines)):",
-        "test_six_words_of_ours_are_noticed_wherever_they_begin",
+        "test_the_authors_own_lines_stay_theirs",
     ),
 )
 

@@ -20,10 +20,10 @@ from flask import Flask
 from flexmail import jobs
 from flexmail.errors import ReaderUnavailable, ReadingFailed
 from flexmail.mail.apart import MAX_MEMORY
-from flexmail.mail.bounded import MAX_BYTES
 from flexmail.mail.desk import Desk
 from flexmail.mail.ours import Sent
 from flexmail.mail.reply import DEFAULT_WORDS, Reading
+from flexmail.mail.sizes import MAX_BYTES
 from flexmail.services import apart
 from flexmail.services.apart import Apart
 from tests.services import hostile_desk

@@ -9,10 +9,10 @@ from flask import Flask
 from sqlalchemy import select
 
 from flexmail.db import db
-from flexmail.mail.bounded import HEAD_BYTES
+from flexmail.mail.sizes import HEAD_BYTES, MAX_BYTES
 from flexmail.models import Reply
 from flexmail.services import answers, explaining, inbox, kept_mail, undo
-from flexmail.services.reply_run import MAX_BYTES, text_is_behind
+from flexmail.services.reply_run import text_is_behind
 from tests.conftest import NOW
 from tests.fixtures_servers import need
 from tests.servers import PASSWORD, Dovecot

@@ -20,6 +20,7 @@ from flexmail.db import db, transaction
 from flexmail.demo.mailserver import MailServer
 from flexmail.errors import OwnershipLost, Refused, Unreachable
 from flexmail.mail.desk import Told
+from flexmail.mail.sizes import MAX_BYTES
 from flexmail.models import Callback, Reply
 from flexmail.services import (
     accounts,
@@ -35,13 +36,14 @@ from flexmail.services import (
     settings,
     status,
     taking,
+    tries,
     understanding,
 )
 from flexmail.services.apart import Apart
 from flexmail.services.approval_shape import approval_shape
 from flexmail.services.inbox import Report, process_replies
 from flexmail.services.kept_mail import raw_of
-from flexmail.services.reply_run import MAX_BYTES, Patience, Run
+from flexmail.services.reply_run import Patience, Run
 from flexmail.transport.imap import Fetched, Folder, open_folder
 from tests.conftest import NOW
 from tests.fixtures_servers import need
@@ -368,7 +370,7 @@ def test_a_mail_that_kills_the_process_each_time_is_given_up_and_blocks_no_other
     for number in range(6):
         with suppress(Killed):
             take_from(after=number * HOUR)
-    assert killed <= taking.MAX_TRIES
+    assert killed <= tries.MAX_TRIES
     assert Counter(outcomes()) == {"failed": 1, "approved": 1}
     assert raw_of(next(row for row in rows() if row.outcome == "failed")) == poison
     assert inbox_of(server) == []

@@ -12,7 +12,8 @@ from marshmallow import fields, validate
 from flexmail.errors import InvalidInput
 from flexmail.services import approval_requests, approvals
 from flexmail.services.approval_requests import NewApproval
-from flexmail.services.shapes import Shape, approval_shape, page_shape
+from flexmail.services.approval_shape import approval_shape
+from flexmail.services.shapes import Shape, page_shape
 from flexmail.views.api import waiting
 from flexmail.views.api.approval_schemas import (
     EXAMPLE,

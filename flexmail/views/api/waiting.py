@@ -13,7 +13,7 @@ from flask import Flask, current_app
 
 from flexmail.db import db
 from flexmail.services import approvals
-from flexmail.services.shapes import Shape, approval_shape
+from flexmail.services.approval_shape import Shape, approval_shape
 
 MAX_SECONDS = 25
 _LOOK_EVERY_SECONDS = 0.5
