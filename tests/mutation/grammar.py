@@ -20,12 +20,6 @@ DECISION = rows(
     "flexmail/mail/decision.py",
     "tests/mail/test_reply.py",
     (
-        "no word both approves and rejects",
-        "if both := self.approve & self.reject:",
-        "if both := False and self.approve & self.reject:",
-        "test_no_word_both_approves_and_rejects",
-    ),
-    (
         "the line begins with a word",
         "if found is None or word",
         "if False or word",
@@ -230,6 +224,17 @@ DECISION = rows(
         "if says_any(plain, words.reject):",
         "if False:",
         DOUBTFUL,
+    ),
+)
+
+WORDS = rows(
+    "flexmail/mail/word_list.py",
+    "tests/mail/test_reply.py",
+    (
+        "no word both approves and rejects",
+        "if both := self.approve & self.reject:",
+        "if both := False and self.approve & self.reject:",
+        "test_no_word_both_approves_and_rejects",
     ),
 )
 

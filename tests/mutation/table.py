@@ -37,6 +37,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *server.AUTHENTICATE,
     *server.GRAMMAR_OF_RESULTS,
     *grammar.DECISION,
+    *grammar.WORDS,
     *grammar.READING,
     *grammar.OPENINGS,
     *own_words.QUOTE,
