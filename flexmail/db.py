@@ -59,10 +59,6 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-# One class for all columns, where SQLAlchemy makes one for each; a property is declared there.
-UtcDateTime.comparator_factory = UtcDateTime().comparator_factory  # type: ignore[assignment, method-assign]
-
-
 def init_app(app: Flask) -> None:
     """Connect the application to its database."""
     db.init_app(app)
