@@ -42,8 +42,12 @@ class Outcome:
     """The request that a bounce is about; an answer is bound by its reference instead."""
 
 
-def queue(outcome: Outcome, *, to_message_id: str, now: datetime) -> None:
-    """Queue one mail to the bound approver, or none; joins the caller's transaction."""
+def queue(outcome: Outcome, *, to_message_id: str, sent_from: str, now: datetime) -> None:
+    """Queue one mail to the bound approver, or none; joins the caller's transaction.
+
+    Args:
+        sent_from: `InForce.sent_from`.
+    """
     if outcome.reference is None or silence(outcome, now=now):
         return
     case, person = outcome.reference.case, outcome.reference.person
@@ -65,6 +69,7 @@ def queue(outcome: Outcome, *, to_message_id: str, now: datetime) -> None:
         person.email,
         context,
         now=now,
+        sent_from=sent_from,
         threading=outbox.Threading(in_reply_to=in_reply_to[0] if in_reply_to else None),
         approval_id=case.id,
     )

@@ -27,7 +27,7 @@ from flexmail.services.child import Child
 
 SECONDS = 10.0
 START_SECONDS = 30.0
-MAX_BYTES_A_CHILD = 16 << 20
+MAX_BYTES_A_CHILD = 64 << 20
 """After so many it makes way for a fresh one: no mail is to live with the memory of many others."""
 
 Answer = TypeVar("Answer", Looked, Reading, Told)

@@ -21,6 +21,8 @@ class InForce:
     imap_user: str
     email_reply_folder: str
     approval_reply_address: str
+    sent_from: str
+    """Whom mail comes from, as it was typed; "" where e-mail is not set up."""
     imap_password: str
     """Where it comes from: `set`, `SMTP Password` or `not set`."""
     enable_email_approval: bool
@@ -48,6 +50,7 @@ def in_force(row: EmailSettings) -> InForce:
         imap_user=row.imap_user or row.smtp_user,
         email_reply_folder=row.email_reply_folder or "INBOX",
         approval_reply_address=row.approval_reply_address or row.smtp_from_address,
+        sent_from=row.smtp_from_address if row.smtp_host_name else "",
         imap_password=imap_password,
         enable_email_approval=row.enable_email_approval,
         email_reply_process_interval=row.email_reply_process_interval,

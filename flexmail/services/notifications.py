@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from sqlalchemy import BindParameter, Table, bindparam, select
 
-from flexmail.crypto import key_ring
+from flexmail.crypto import KeyRing, key_ring
 from flexmail.db import db
 from flexmail.errors import SecretUnreadable
 from flexmail.mail.compose import texts_of
@@ -54,11 +54,12 @@ def known_by(keys: Collection[str]) -> dict[int, Known]:
     if not keys:
         return {}
     by_digest = {digest(key): key for key in keys}
+    ring = key_ring()
     rows = db.session.connection().execute(_SENT, {"digests": list(by_digest)})
     return {
         row.id: Known(
             frozenset(by_digest[each] for each in row[1:3] if each in by_digest),
-            _sent(row.sealed_content, row[4:]),
+            _sent(row.sealed_content, row[4:], ring),
         )
         for row in rows
     }
@@ -69,9 +70,9 @@ def sent_for(keys: Collection[str]) -> Sent | None:
     return answered(frozenset(keys), known_by(keys).values())
 
 
-def _sent(sealed: bytes | None, given: Sequence[str]) -> Sent | None:
+def _sent(sealed: bytes | None, given: Sequence[str], ring: KeyRing) -> Sent | None:
     try:
-        texts = texts_of(sealed_mail.opened(sealed, key_ring())) if sealed else None
+        texts = texts_of(sealed_mail.opened(sealed, ring)) if sealed else None
     except SecretUnreadable:
         return None
     if texts is None:

@@ -55,6 +55,7 @@ def queue(
     *,
     now: datetime,
     threading: Threading | None = None,
+    sent_from: str = "",
     approval_id: int | None = None,
     unsubscribe: str = "",
     above: Iterable[tuple[str, str]] = (),
@@ -66,6 +67,7 @@ def queue(
     Args:
         to: one addr-spec.
         context: what the templates see; `site` (base URL, "" when unknown) and `zone` are added.
+        sent_from: `InForce.sent_from`, where the caller has it; it takes asking otherwise.
         unsubscribe: where such mail is stopped by a POST, if anywhere.
         above: headers to stand above those of the mail, as servers on its way put them there.
 
@@ -74,7 +76,7 @@ def queue(
         ValueError: a header would hold a line break or another control character.
     """
     threading = threading or Threading()
-    sent_from = from_address()
+    sent_from = sent_from or from_address()
     message_id = threading.message_id or own_message_id(sent_from)
     content = render(kind, context)
     raw = compose(

@@ -69,7 +69,8 @@ def receive(
         "raw_partial": mail.partial,
         "sealed_raw": kept_mail.sealed(mail.raw, mail.sealed),
     }
-    answers.queue(outcome, to_message_id=mail.parsed.message_id, now=now)
+    to_message_id, sent_from = mail.parsed.message_id, settings.sent_from
+    answers.queue(outcome, to_message_id=to_message_id, sent_from=sent_from, now=now)
     return Received(outcome, columns)
 
 
