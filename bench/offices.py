@@ -6,6 +6,7 @@ An instance folder is made once and copied, so that every round begins with the 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
 import tempfile
@@ -74,10 +75,13 @@ def _opened(instance: Path) -> Iterator[Flask]:
         del os.environ[name]  # this machine's own flexmail is none of our business
     os.environ["FLEXMAIL_INSTANCE_PATH"] = str(instance)
     app = create_app()
+    gc.collect()
+    gc.freeze()  # as in each worker of gunicorn
     with app.app_context():
         try:
             yield app
         finally:
+            gc.unfreeze()
             db.session.rollback()
             db.engine.dispose()
 
