@@ -14,7 +14,6 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from flexmail.db import Base, UtcDateTime
@@ -151,10 +150,12 @@ class OutboxMail(Base):
     status_code: Mapped[str] = mapped_column(String(16), default="")
     approval_id: Mapped[int | None] = mapped_column(ForeignKey("approvals.id"), index=True)
     event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id"), index=True)
-    content: Mapped["OutboxContent"] = relationship()
-    sealed_content: AssociationProxy[bytes] = association_proxy(
-        "content", "sealed_content", creator=lambda sealed: OutboxContent(sealed_content=sealed)
-    )
+    content: Mapped["OutboxContent | None"] = relationship()
+
+    @property
+    def sealed_content(self) -> bytes:
+        """What it consists of, sealed; b"" where that is missing in the database."""
+        return self.content.sealed_content if self.content else b""
 
 
 class OutboxContent(Base):

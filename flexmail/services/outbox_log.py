@@ -11,7 +11,7 @@ from sqlalchemy.orm import joinedload
 
 from flexmail.crypto import key_ring
 from flexmail.db import db
-from flexmail.errors import InvalidInput, NotFound
+from flexmail.errors import InvalidInput, NotFound, SecretUnreadable
 from flexmail.mail.address import normalise
 from flexmail.mail.compose import texts_of
 from flexmail.mail.reference import mask
@@ -105,8 +105,10 @@ def shown(mail: OutboxMail) -> Shown:
     """Return headers and text of a mail, references, Message-IDs and links to stop it masked.
 
     Raises:
-        SecretUnreadable: no key opens it.
+        SecretUnreadable: no key opens it, or it is missing.
     """
+    if not mail.sealed_content:
+        raise SecretUnreadable("What this mail said is missing in the database.")
     raw = sealed_mail.opened(mail.sealed_content, key_ring())
     head = raw.partition(b"\r\n\r\n")[0].decode("utf-8", "replace").replace("\r\n", "\n")
     text = texts_of(raw).get("plain", "")

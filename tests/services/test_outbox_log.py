@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, insert
+from sqlalchemy import delete, event, insert
 
 from flexmail.db import db, transaction
-from flexmail.errors import InvalidInput, NotFound
+from flexmail.errors import InvalidInput, NotFound, SecretUnreadable
 from flexmail.mail.reference import MASKED
-from flexmail.models import MAIL_KINDS, MAIL_STATES, EventSkip, OutboxMail
+from flexmail.models import MAIL_KINDS, MAIL_STATES, EventSkip, OutboxContent, OutboxMail
 from flexmail.services import accounts, events, outbox, outbox_log, unsubscribing
 from flexmail.services.events import NewEvent
 from tests.conftest import NOW
@@ -168,6 +168,15 @@ def test_a_mail_is_shown_with_its_headers_and_no_open_reference(ready: Flask) ->
     assert not REFERENCE.search(whole)
     assert asked_for.reference not in whole
     assert asked_for.message_id.strip("<>") not in whole
+
+
+def test_a_mail_whose_content_is_missing_is_shown_as_such(ready: Flask) -> None:
+    ask()
+    (mail,) = queued()
+    with transaction():
+        db.session.execute(delete(OutboxContent))
+    with pytest.raises(SecretUnreadable, match="is missing"):
+        outbox_log.shown(outbox_log.get(mail.id))
 
 
 def test_a_mail_about_an_event_leads_to_what_it_told(ready: Flask) -> None:
