@@ -35,7 +35,7 @@ class Office:
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="bench-office-")
-        self._origin = Path(self._folder.name, "instance")
+        self.instance = Path(self._folder.name, "instance")
 
     def __enter__(self) -> Office:
         return self
@@ -46,7 +46,7 @@ class Office:
     @contextlib.contextmanager
     def origin(self) -> Iterator[Flask]:
         """Open the instance that is copied, to fill it."""
-        with _opened(self._origin) as app:
+        with _opened(self.instance) as app:
             yield app
 
     @contextlib.contextmanager
@@ -54,7 +54,7 @@ class Office:
         """Open a fresh copy, inside its application context."""
         with tempfile.TemporaryDirectory(prefix="bench-office-") as folder:
             instance = Path(folder, "instance")
-            shutil.copytree(self._origin, instance)
+            shutil.copytree(self.instance, instance)
             with _opened(instance) as app:
                 yield app
 

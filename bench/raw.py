@@ -20,12 +20,23 @@ def connect(dovecot: Dovecot, user: str) -> imaplib.IMAP4:
     return imap
 
 
-def take(imap: imaplib.IMAP4, count: int) -> int:
-    """Fetch, mark and expunge the first mails of the folder; return how many bytes they had."""
+def fetched(imap: imaplib.IMAP4, count: int) -> list[bytes]:
+    """Return the first mails of the folder."""
     _, data = imap.fetch(f"1:{count}", "(UID BODY.PEEK[])")
+    return [piece[1] for piece in data if isinstance(piece, tuple)]
+
+
+def delete(imap: imaplib.IMAP4, count: int) -> None:
+    """Mark and expunge the first mails of the folder."""
     imap.store(f"1:{count}", "+FLAGS.SILENT", r"(\Deleted)")
     imap.expunge()
-    return sum(len(piece[1]) for piece in data if isinstance(piece, tuple))
+
+
+def take(imap: imaplib.IMAP4, count: int) -> int:
+    """Take the first mails out of the folder; return how many there were."""
+    mails = fetched(imap, count)
+    delete(imap, count)
+    return len(mails)
 
 
 def drain(dovecot: Dovecot, user: str, count: int) -> None:
