@@ -50,7 +50,7 @@ def test_an_answer_in_plain_words_needs_no_parser(
 ) -> None:
     named = dict(zip(*[iter(parse_response(answer)[1])] * 2, strict=True))
     assert {key.upper(): value for key, value in named.items()} == items
-    monkeypatch.delattr(responses, "parse_response")
+    monkeypatch.delattr(responses, "_parsed")
     assert list(fetched_items(answer)) == [items]
 
 
