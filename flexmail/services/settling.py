@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flexmail.db import transaction
 from flexmail.errors import OwnershipLost
-from flexmail.services import apart, settings, tries
+from flexmail.services import apart, tries
 from flexmail.services.apart import Apart
 from flexmail.services.concluding import conclude
 from flexmail.services.folder_memory import Memory
@@ -67,7 +67,6 @@ class Batch:
         try:
             with transaction():
                 tries.stand_on_trust(self._run)
-                _held = settings.load()  # as long as somebody holds it, loading it asks nobody
                 unread = self._entries.keys() - self._reading.said.keys()
                 tries.uncount([self._entries[uid].id for uid in unread])
                 settled = conclude(self._mails, self._entries, self._reading.said, self._run)
