@@ -258,5 +258,5 @@ def test_the_nth_statement_fails_for_every_n(
         scene.clear()
         scene.begin_again(lambda: restore(context, backup))
 
-    assert len(failed) > 15
+    assert len(failed) > 12  # a run asks some sixty times
     scene.clear()
