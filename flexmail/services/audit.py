@@ -20,7 +20,7 @@ from flask import current_app, g
 from sqlalchemy import Table, bindparam, insert, inspect, select, update
 
 from flexmail.crypto import key_ring
-from flexmail.db import Base, at_end, db
+from flexmail.db import Base, at_end, db, execute
 from flexmail.errors import SecretUnreadable
 from flexmail.models import AUDIT_ACTIONS, AuditEntry, Installation
 from flexmail.services.paging import Page, page_of
@@ -145,10 +145,9 @@ def _write(entries: list[dict[str, Any]]) -> None:
 
     So the traces of a removal stay for ever: the entries after it do not fit the table.
     """
-    db.session.flush()
-    connection = db.session.connection()
+    db.session.flush()  # the end of the log is locked behind all else that this transaction writes
     try:
-        end = sealed_end(connection.scalar(_LOCKED_END))
+        end = sealed_end(execute(_LOCKED_END).scalar())
     except SecretUnreadable:
         end = None
     if end is None:
@@ -160,9 +159,9 @@ def _write(entries: list[dict[str, Any]]) -> None:
         entry["id"] = end.id + 1
         entry["chain"] = chained(end.chain, entry)
         end = End(entry["id"], entry["chain"])
-    connection.execute(_NEW, entries)
+    db.session.connection().execute(_NEW, entries)
     sealed = key_ring().seal(json.dumps([end.id, end.chain]))
-    connection.execute(_NEW_END, {"sealed": sealed})
+    execute(_NEW_END, sealed=sealed)
 
 
 def _last() -> End:

@@ -6,13 +6,13 @@ people, then requests.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
 from sqlalchemy import BindParameter, Table, bindparam, select
 
-from flexmail.db import db
+from flexmail.db import execute
 from flexmail.models import ApprovalReference, Reply
 from flexmail.services import cases, closing
 from flexmail.services.cases import Case, Person
@@ -87,16 +87,14 @@ class Bindings:
 def look_up(digests: Collection[str], entries: Collection[Entry]) -> Bindings:
     """Look up what these digests lead to, as it is at this moment, and which mails are repeats."""
     closing.store()  # what was decided in this transaction counts
-    connection = db.session.connection()
-    rows = connection.execute(_LEAD_TO, {"digests": list(digests)}).all() if digests else []
+    rows: Sequence[Any] = execute(_LEAD_TO, digests=list(digests)).all() if digests else []
     held, people = cases.hold({row.approval_id for row in rows}, {row.user_id for row in rows})
     found: dict[str, Reference] = {}
     for number, approval_id, user_id, secret, message_id in rows:
         case, person = held[approval_id], people[user_id]
         reference = Reference(number, secret, message_id, case, person)
         found |= {secret: reference, message_id: reference}
-    seen = connection.execute(_SEEN, repeats(entries)).scalars()
-    return Bindings(found, set(seen))
+    return Bindings(found, set(execute(_SEEN, **repeats(entries)).scalars()))
 
 
 def repeats(entries: Collection[Entry]) -> Mapping[str, Any]:

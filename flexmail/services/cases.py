@@ -14,7 +14,7 @@ from typing import Any, Literal, Self, cast
 
 from sqlalchemy import BindParameter, Row, Select, Table, bindparam, select
 
-from flexmail.db import db
+from flexmail.db import db, execute
 from flexmail.models import Approval, ApprovalApprover, Decision, Membership, User
 
 Verdict = Literal["approve", "reject"]
@@ -113,7 +113,7 @@ def hold(
 
 
 def _rows(question: Select[Any], ids: Collection[int]) -> Sequence[Row[Any]]:
-    return db.session.connection().execute(question, {"ids": list(ids)}).all() if ids else ()
+    return execute(question, ids=list(ids)).all() if ids else ()
 
 
 def _by_first(rows: Iterable[Row[Any]]) -> Mapping[int, Sequence[Any]]:

@@ -5,13 +5,13 @@ Reads only; the caller ends the transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, cast
 
 from sqlalchemy import BindParameter, Table, bindparam, select
 
 from flexmail.crypto import KeyRing, key_ring
-from flexmail.db import db
+from flexmail.db import execute
 from flexmail.errors import SecretUnreadable
 from flexmail.mail.compose import texts_of
 from flexmail.mail.desk import Known, answered
@@ -55,7 +55,7 @@ def known_by(keys: Collection[str]) -> dict[int, Known]:
         return {}
     by_digest = {digest(key): key for key in keys}
     ring = key_ring()
-    rows = db.session.connection().execute(_SENT, {"digests": list(by_digest)})
+    rows: Iterable[Any] = execute(_SENT, digests=list(by_digest))
     return {
         row.id: Known(
             frozenset(by_digest[each] for each in row[1:3] if each in by_digest),

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from sqlalchemy import BindParameter, Table, bindparam, select, update
 
-from flexmail.db import at_end, db
+from flexmail.db import at_end, db, execute
 from flexmail.models import Approval, OutboxMail
 
 REASON = "The request was closed before this mail went out."
@@ -56,5 +56,4 @@ def among(mail_ids: Collection[int]) -> frozenset[int]:
 
 
 def _cancel(approval_ids: list[int]) -> None:
-    # Past the session, which would write down all that it holds before it did this.
-    db.session.connection().execute(_CANCEL, {"approvals": approval_ids})
+    execute(_CANCEL, approvals=approval_ids)
