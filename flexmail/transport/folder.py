@@ -16,8 +16,9 @@ from flexmail.transport.bounds import BoundedImap
 from flexmail.transport.listing import Listed
 from flexmail.transport.reading import Fetched, Reader
 from flexmail.transport.responses import uid_sets
+from flexmail.transport.words import in_words
 
-__all__ = ["Fetched", "Folder", "Listed", "quoted", "quoted_folder"]
+__all__ = ["Fetched", "Folder", "Listed", "quoted", "quoted_folder", "readable_folder"]
 
 _DELETED = r"(\Deleted)"
 _IDLE_LOOK_SECONDS = 1.0
@@ -165,6 +166,18 @@ def quoted_folder(name: str) -> str:
     from imapclient.imap_utf7 import encode
 
     return quoted(encode(name).decode("ascii"))
+
+
+def readable_folder(name: object) -> str:
+    """Return a folder's name as the parser tells it, in words."""
+    from imapclient.imap_utf7 import decode
+
+    if not isinstance(name, bytes):
+        return str(name)
+    try:
+        return in_words(decode(name))
+    except ValueError:  # some programs make a folder R&D of just that name
+        return in_words(name)
 
 
 def _refuse_others(others: frozenset[int]) -> None:

@@ -20,7 +20,7 @@ from flexmail.errors import (
 )
 from flexmail.transport.accounts import ImapAccount
 from flexmail.transport.bounds import BoundedImap, response_code, translated
-from flexmail.transport.folder import Folder, quoted, quoted_folder
+from flexmail.transport.folder import Folder, quoted, quoted_folder, readable_folder
 from flexmail.transport.responses import records
 from flexmail.transport.wire import Wire
 from flexmail.transport.words import has_control, in_words
@@ -38,15 +38,17 @@ class ImapDialogue:
         self.wire = wire
         self._account = account
         self._step_seconds = step_seconds
-        self._token = f"\0{account.user}\0{account.password}".encode()
-        self._encoded = base64.b64encode(self._token).decode()
+        token = f"\0{account.user}\0{account.password}".encode()
+        self._encoded = base64.b64encode(token).decode()
         self._secrets = (self._encoded, account.password, quoted(account.password)[1:-1])
         self._capabilities: frozenset[str] = frozenset()
 
     def greet(self) -> None:
-        self._judge_greeting(self.wire.first_line())
+        kind = self._judged_greeting(self.wire.first_line())
         with translated(self.wire, self._secrets):
             self.imap = BoundedImap(self.wire, self._secrets)
+        # Not as imaplib has it, which takes a code of that name for the greeting itself.
+        self.imap.state = "AUTH" if kind == b"PREAUTH" else "NONAUTH"
         self._capabilities = frozenset(name.upper() for name in self.imap.capabilities)
 
     def offers_starttls(self) -> bool:
@@ -110,21 +112,23 @@ class ImapDialogue:
                 self.imap.logout()
         self.wire.close()
 
-    def _judge_greeting(self, line: bytes) -> None:
+    def _judged_greeting(self, line: bytes) -> bytes:
         kind, _, text = line.partition(b" ")[2].partition(b" ")
-        if kind.upper() == b"BYE":
+        kind = kind.upper()
+        if kind == b"BYE":
             raise Unreachable(f"The server turns us away: {in_words(text)}")
-        if not line.startswith(b"* ") or kind.upper() not in (b"OK", b"PREAUTH"):
+        if not line.startswith(b"* ") or kind not in (b"OK", b"PREAUTH"):
             raise ProtocolViolation(
                 f"{self._account.endpoint} does not answer as IMAP does: {in_words(line)}",
                 hint="Check the port: another service may be listening there.",
             )
         wants_more = self._account.endpoint.starttls or self._account.user
-        if kind.upper() == b"PREAUTH" and not self.wire.encrypted and wants_more:
+        if kind == b"PREAUTH" and not self.wire.encrypted and wants_more:
             raise ProtocolViolation(
                 f"{self._account.endpoint} says in clear that we are logged in already (PREAUTH).",
                 hint="Tick IMAP SSL/TLS, or look for something that tampers with the connection.",
             )
+        return kind
 
     def _send_login(self, user: str, password: str) -> None:
         if "AUTH=PLAIN" in self._capabilities:
@@ -137,13 +141,16 @@ class ImapDialogue:
             self.imap.login(quoted(user), password)
 
     def _authenticate(self) -> None:
-        if "SASL-IR" not in self._capabilities:  # RFC 4959: what is asked for goes along
-            self.imap.authenticate("PLAIN", lambda _: self._token)
-            return
-        typ, data = self.imap._simple_command("AUTHENTICATE", "PLAIN", self._encoded)
+        along = [self._encoded] if "SASL-IR" in self._capabilities else []  # RFC 4959
+        self.imap.literal = self._when_asked  # type: ignore[assignment]  # typeshed knows no call
+        typ, data = self.imap._simple_command("AUTHENTICATE", "PLAIN", *along)
         if typ != "OK":
             raise Refused(f"The server refused: {self.imap.say(data)}")
         self.imap.state = "AUTH"
+
+    def _when_asked(self, _challenge: bytes) -> bytes:
+        """Answer a server that asks; some do though they were told."""
+        return self._encoded.encode()
 
     def _read_capabilities(self) -> frozenset[str]:
         data = self.imap.response("CAPABILITY")[1]
@@ -172,17 +179,14 @@ class ImapDialogue:
         return FolderMissing(f"There is no folder {name}: {text}", hint=hint)
 
     def _folder_names(self) -> list[str]:
-        from imapclient.imap_utf7 import decode  # takes a while to load
-
+        closed = {b"\\NOSELECT", b"\\NONEXISTENT"}
         with self._command():
             data = self.imap.list('""', "*")[1]
-            rows = [row for row in records(data) if len(row) == 3]
-        closed = {b"\\NOSELECT", b"\\NONEXISTENT"}
-        return [
-            in_words(decode(name) if isinstance(name, bytes) else str(name))
-            for flags, _, name in rows
-            if not closed & {bytes(flag).upper() for flag in flags}
-        ]
+            return [
+                readable_folder(name)
+                for flags, _, name in (row for row in records(data) if len(row) == 3)
+                if not closed & {bytes(flag).upper() for flag in flags}
+            ]
 
     def _command(self) -> contextlib.AbstractContextManager[None]:
         return self.imap.command(self._step_seconds)

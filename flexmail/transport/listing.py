@@ -73,8 +73,8 @@ class Lister:
             typ, data = self._imap.fetch(f"{first}:{last}", f"(UID {wanted})")
             if typ != "OK":
                 data = self._imap.response("FETCH")[1]
-            found = {items[b"UID"]: body_of(items) for items in fetched_items(data)}
-        shown = {uid: head[:HEADER_BYTES] for uid, head in found.items() if head is not None}
+            found = [(items[b"UID"], body_of(items)) for items in fetched_items(data)]
+        shown = {uid: head[:HEADER_BYTES] for uid, head in found if head is not None}
         if typ != "OK":  # one mail that cannot be shown hides no other
             return dict.fromkeys(self.uids_at([f"{first}:{last}"]).values(), b"") | shown
         return shown

@@ -5,6 +5,7 @@ What goes wrong is told in words, with what to change. RFC 8314, RFC 6125.
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from collections.abc import Sequence
@@ -69,8 +70,8 @@ def _authorities_by_name() -> str | None:
     """Return the folder in which OpenSSL finds each authority of the system by its name.
 
     Loading all of them takes longer than anything else that a connection needs, and at most one is
-    asked for. None where that folder is missing, or the file that is loaded otherwise is elsewhere
-    or holds others: then they are loaded.
+    asked for. None where that folder is missing or not all in it can be read, or the file that is
+    loaded otherwise is elsewhere or holds others: then they are loaded.
     """
     known = ssl.get_default_verify_paths()
     if not known.capath or not known.cafile:
@@ -80,7 +81,8 @@ def _authorities_by_name() -> str | None:
         return None
     try:
         in_file = file.read_bytes().count(b"-----BEGIN ")
-        in_folder = sum(bool(_NAMED_BY_HASH.fullmatch(path.name)) for path in folder.iterdir())
+        named = [path for path in folder.iterdir() if _NAMED_BY_HASH.fullmatch(path.name)]
+        in_folder = sum(os.access(path, os.R_OK) for path in named)
     except OSError:
         return None
     return known.capath if in_file == in_folder else None

@@ -79,3 +79,13 @@ def test_an_authority_that_is_in_the_folder_alone_is_trusted(trust: Trust) -> No
     first, second = trustme.CA(), trustme.CA()
     trust([first, second], [first])
     assert connects(second)
+
+
+def test_an_authority_that_cannot_be_read_in_the_folder_is_taken_from_the_file(
+    trust: Trust, tmp_path: Path
+) -> None:
+    known, private = trustme.CA(), trustme.CA()
+    trust([known, private], [known, private])
+    (tmp_path / "certs" / "1.pem").unlink()  # its link stays, as one to a file of root's alone
+    assert connects(private)
+    assert connects(known)

@@ -43,13 +43,14 @@ def visit(
     *,
     starttls: bool = False,
     user: str = ADA,
+    name: str = "INBOX",
 ) -> object:
     """Open the folder of a rogue with short deadlines and work on it."""
     with (
         RogueServer(script) as server,
         open_folder(
             account(server, starttls=starttls, user=user),
-            "INBOX",
+            name,
             step_seconds=0.4,
             run_seconds=1.2,
         ) as folder,
@@ -62,10 +63,11 @@ def failure(
     work: Callable[[Folder], object] = lambda folder: None,
     *,
     starttls: bool = False,
+    name: str = "INBOX",
 ) -> MailServerError:
     started = time.monotonic()
     with pytest.raises(MailServerError) as caught:
-        visit(script, work, starttls=starttls)
+        visit(script, work, starttls=starttls, name=name)
     assert time.monotonic() - started < 4
     told = str(caught.value) + caught.value.hint
     assert SECRET not in told
@@ -188,6 +190,26 @@ def test_a_server_is_asked_for_no_more_than_it_told(greeting: bytes, asked: int)
     assert len(commands) == asked + 3  # and SELECT and LOGOUT
 
 
+def test_a_server_that_asks_for_what_it_was_given_gets_it_again() -> None:
+    heard: list[bytes] = []
+
+    def ask(peer: Peer, line: bytes) -> None:
+        peer.send(b"+ \r\n")
+        heard.append(peer.line())
+        peer.send(line.split()[0] + b" OK in\r\n")
+
+    able = b"IMAP4rev1 SASL-IR AUTH=PLAIN"
+    script = imap_script({"AUTHENTICATE": ask}, capability=able)
+    assert visit(script, lambda folder: folder.exists) == 1
+    assert heard == [TOKEN]
+
+
+def test_a_code_in_the_greeting_makes_nobody_logged_in() -> None:
+    heard: list[bytes] = []
+    visit(imap_script(greeting=b"* OK [PREAUTH] welcome\r\n", heard=heard))
+    assert any(b"LOGIN" in line for line in heard)
+
+
 @pytest.mark.parametrize(
     ("answers", "capability", "kind", "words"),
     [
@@ -244,6 +266,11 @@ def test_user_and_password_are_quoted_and_can_carry_no_command() -> None:
             Refused,
             "no rights",
         ),
+        (
+            {"SELECT": b"TAG NO gone\r\n", "LIST": b"* LIST 5 NIL x\r\nTAG OK x\r\n"},
+            FolderMissing,
+            "",
+        ),
         ({"SELECT": b"TAG NO [INUSE] locked\r\n"}, Unreachable, "locked"),
         ({"SELECT": b"* 1 EXISTS\r\nTAG OK open\r\n"}, ProtocolViolation, "UIDVALIDITY"),
         (
@@ -271,6 +298,16 @@ def test_a_folder_that_does_not_open_is_told_apart(
     assert type(error) is kind
     assert error.step == "folder"
     assert words in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [(b"R&D", "R&D"), (b"&AA", "&AA"), (b"Entw&APw-rfe", "Entwürfe")]
+)
+def test_a_folder_whose_name_is_badly_encoded_hides_no_other(name: bytes, shown: str) -> None:
+    rows = b'* LIST () "/" "%s"\r\n* LIST () "/" Answers\r\nTAG OK done\r\n' % name
+    error = failure(imap_script({"SELECT": b"TAG NO gone\r\n", "LIST": rows}), name="Replies")
+    assert type(error) is FolderMissing
+    assert error.hint == f"Folders that exist: {shown}, Answers."
 
 
 @pytest.mark.parametrize(
@@ -532,6 +569,18 @@ def test_a_mail_whose_headers_are_refused_hides_no_other() -> None:
         assert heads == {5: b"Subject: yes\r\n\r\n", 7: b""}
 
     visit(imap_script({"SELECT": OPEN % 2, "FETCH": fetch}), work)
+
+
+def test_headers_stay_known_while_another_client_marks_the_mail() -> None:
+    head = b"Subject: yes\r\n\r\n"
+    item = b"BODY[HEADER.FIELDS (SUBJECT)]<0>"
+    answer = b"* 1 FETCH (UID 5 %s {%d}\r\n%s)\r\n" % (item, len(head), head)
+    told = b"* 1 FETCH (UID 5 FLAGS (\\Seen))\r\nTAG OK done\r\n"
+
+    def work(folder: Folder) -> None:
+        assert folder.headers(1, 1, ("SUBJECT",)) == {5: head}
+
+    visit(imap_script({"SELECT": OPEN % 1, "FETCH": answer + told}), work)
 
 
 def test_a_server_that_answers_for_no_place_ends_the_search() -> None:
