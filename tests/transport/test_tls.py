@@ -175,15 +175,15 @@ def test_tls_to_a_clear_port_says_which_boxes_to_change(embedded: MailServer) ->
 
 
 def test_a_probe_tells_a_tls_port_from_a_clear_and_a_silent_one(embedded: MailServer) -> None:
-    def probe(host: str, port: int, ca_pem: str = "") -> bool:
+    def probe(host: str, port: int, ca_pem: str = "", *, seconds: float = 20) -> bool:
         endpoint = Endpoint(host, port, True, False, ca_pem)
-        return speaks_tls(endpoint, resolve(host, port), 0.5)
+        return speaks_tls(endpoint, resolve(host, port), seconds)
 
     assert probe(embedded.host, embedded.imaps_port, embedded.ca_pem)
     assert probe(embedded.host, embedded.imaps_port), "a certificate that fails proves TLS, too"
     assert not probe(embedded.host, embedded.imap_port)
     with RogueServer(Peer.keep_silent) as silent:
-        assert not probe(silent.host, silent.port)
+        assert not probe(silent.host, silent.port, seconds=0.5)
 
 
 def test_no_password_leaves_this_machine_in_clear() -> None:
