@@ -21,7 +21,7 @@ from flexmail.errors import (
 from flexmail.transport.accounts import ImapAccount
 from flexmail.transport.bounds import BoundedImap, response_code, translated
 from flexmail.transport.folder import Folder, quoted, quoted_folder, readable_folder
-from flexmail.transport.responses import records
+from flexmail.transport.responses import MAX_NUMBER, records
 from flexmail.transport.wire import Wire
 from flexmail.transport.words import has_control, in_words
 
@@ -92,13 +92,13 @@ class ImapDialogue:
         with translated(self.wire):
             uidvalidity = int(self.imap.response("UIDVALIDITY")[1][0] or 0)
             uidnext = int(self.imap.response("UIDNEXT")[1][0] or 0)
-        if uidvalidity <= 0 or self.imap.messages < 0:
+        if not 0 < uidvalidity <= MAX_NUMBER or self.imap.messages < 0:
             raise ProtocolViolation("The server does not say which mails are which (UIDVALIDITY).")
         return Folder(
             self.imap,
             name,
             uidvalidity=uidvalidity,
-            uidnext=max(0, uidnext),
+            uidnext=uidnext if 0 < uidnext <= MAX_NUMBER else 0,
             readonly=readonly,
             uidplus="UIDPLUS" in self._capabilities,
             can_idle="IDLE" in self._capabilities,
@@ -185,7 +185,7 @@ class ImapDialogue:
             return [
                 readable_folder(name)
                 for flags, _, name in (row for row in records(data) if len(row) == 3)
-                if not closed & {bytes(flag).upper() for flag in flags}
+                if not closed & {flag.upper() for flag in flags if isinstance(flag, bytes)}
             ]
 
     def _command(self) -> contextlib.AbstractContextManager[None]:

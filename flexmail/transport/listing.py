@@ -134,6 +134,8 @@ class Lister:
 def body_of(items: dict[bytes, Any]) -> bytes | None:
     """Return what a BODY[...] item holds; a server may write a short text of digits as a number."""
     body = next((value for key, value in items.items() if key.startswith(b"BODY[")), None)
+    if isinstance(body, tuple):
+        raise ValueError("A list is no text.")
     return str(body).encode("ascii") if isinstance(body, int) else body
 
 
@@ -151,5 +153,8 @@ def _spread(low: int, high: int) -> set[int]:
     return {low + (high - low) * step // _PROBES for step in range(1, _PROBES + 1)} - {low}
 
 
-def _flags(names: Sequence[bytes]) -> frozenset[str]:
-    return frozenset(bytes(name).decode("ascii", "replace") for name in names)
+def _flags(names: Iterable[bytes | int]) -> frozenset[str]:
+    """Return the names of flags; of one in digits the parser makes a number."""
+    return frozenset(
+        str(name) if isinstance(name, int) else name.decode("ascii", "replace") for name in names
+    )

@@ -24,10 +24,15 @@ PARSER_ERRORS = (
 )
 """What is raised over answers that are none."""
 
+MAX_NUMBER = (1 << 63) - 1
+"""Of UIDs and the like; RFC 9051 knows none beyond 32 bits, some servers do, and the database ends
+here."""
+
+_LITERAL8 = re.compile(rb"~(\{\d+\})$")
 _PLAIN = re.compile(
     rb"\d{1,10} \((?:(?:UID (?P<uid>\d{1,10})|RFC822\.SIZE (?P<size>\d{1,10})"
     rb"|FLAGS \((?P<flags>[\w\\$. -]*)\))(?: |(?=\)))){0,4}"
-    rb"(?:(?P<body>BODY\[[\w.() -]*\](?:<\d{1,10}>)?) \{\d{1,10}\}|\))",
+    rb"(?:(?P<body>BODY\[[\w.() -]*\](?:<\d{1,10}>)?) ~?\{\d{1,10}\}|\))",
     re.IGNORECASE | re.ASCII,
 )
 
@@ -41,7 +46,7 @@ def fetched_items(data: Iterable[Any]) -> Iterator[dict[bytes, Any]]:
     """Yield the items of each FETCH response that names its UID; others are unsolicited."""
     for response in _responses(data):
         named = _plain_items(response) or _parsed_items(response)
-        if isinstance(named.get(b"UID"), int) and named[b"UID"] > 0:
+        if isinstance(named.get(b"UID"), int) and 0 < named[b"UID"] <= MAX_NUMBER:
             yield named
 
 
@@ -65,7 +70,7 @@ def _plain_items(response: list[Any]) -> dict[bytes, Any]:
 
 def _parsed_items(response: list[Any]) -> dict[bytes, Any]:
     items = _parsed(response)[1]
-    return {bytes(key).upper(): value for key, value in zip(*[iter(items)] * 2, strict=True)}
+    return {key.upper(): value for key, value in zip(*[iter(items)] * 2, strict=True)}
 
 
 def _parsed(response: list[Any]) -> tuple[Any, ...]:
@@ -73,8 +78,12 @@ def _parsed(response: list[Any]) -> tuple[Any, ...]:
     from imapclient.exceptions import ProtocolError
     from imapclient.response_parser import parse_response
 
+    known = [
+        (_LITERAL8.sub(rb"\1", piece[0]), *piece[1:]) if isinstance(piece, tuple) else piece
+        for piece in response
+    ]
     try:
-        record: tuple[Any, ...] = parse_response(response)
+        record: tuple[Any, ...] = parse_response(known)
     except ProtocolError as error:  # a kind of refusal, if imaplib is asked
         raise ValueError(str(error)) from error
     return record

@@ -76,12 +76,12 @@ def _leaves(part: Sequence[Any], depth: int) -> Iterator[_Leaf]:
 
 
 def _leaf(part: Sequence[Any]) -> _Leaf:
-    kind = bytes(part[0]).upper()
-    full = kind + b"/" + bytes(part[1]).upper()
+    kind = part[0].upper()
+    full = kind + b"/" + part[1].upper()
     at = _DISPOSITION_AT.get(full, _DISPOSITION_AT.get(kind, 8))
     disposition = part[at] if len(part) > at and isinstance(part[at], tuple) else (b"", None)
     named = _has(part[2], b"NAME") or _has(disposition[1], b"FILENAME")
-    attached = bytes(disposition[0]).upper() == b"ATTACHMENT" or named
+    attached = disposition[0].upper() == b"ATTACHMENT" or named
     never = kind in _NEVER_TEXT or (kind == b"TEXT" and attached)
     return _Leaf(counts=not never, octets=int(part[6]))
 
@@ -89,4 +89,4 @@ def _leaf(part: Sequence[Any]) -> _Leaf:
 def _has(parameters: Any, name: bytes) -> bool:
     """Tell whether a parameter is there, also in the spellings of RFC 2231."""
     keys = parameters[::2] if isinstance(parameters, tuple) else ()
-    return any(bytes(key).upper().partition(b"*")[0] == name for key in keys)
+    return any(key.upper().partition(b"*")[0] == name for key in keys)

@@ -20,7 +20,7 @@ from flexmail.errors import (
     TlsFailed,
     Unreachable,
 )
-from flexmail.transport.imap import Fetched, Folder, ImapAccount, open_folder
+from flexmail.transport.imap import Fetched, Folder, ImapAccount, Listed, open_folder
 from flexmail.transport.tls import Endpoint
 from tests.rogue import Answer
 from tests.servers import Peer, RogueServer, imap_script
@@ -29,6 +29,8 @@ ADA = "ada@example.test"
 SECRET = 'top"s3cret\\word'
 TOKEN = base64.b64encode(f"\0{ADA}\0{SECRET}".encode())
 OPEN = b"* %d EXISTS\r\n* OK [UIDVALIDITY 7] x\r\nTAG OK [READ-WRITE] open\r\n"
+
+MANY_BYTES = b'* LIST (99999999999999) "/" INBOX\r\nTAG OK done\r\n'
 
 Script = Callable[[Peer], None]
 
@@ -261,6 +263,7 @@ def test_user_and_password_are_quoted_and_can_carry_no_command() -> None:
     [
         ({"SELECT": b"TAG NO gone\r\n"}, FolderMissing, "no folder INBOX"),
         ({"SELECT": b"TAG NO gone\r\n", "LIST": silent}, FolderMissing, "no folder INBOX"),
+        ({"SELECT": b"TAG NO gone\r\n", "LIST": MANY_BYTES}, Refused, "gone"),
         (
             {"SELECT": b"TAG NO no rights\r\n", "LIST": b'* LIST () "/" INBOX\r\nTAG OK x\r\n'},
             Refused,
@@ -287,6 +290,11 @@ def test_user_and_password_are_quoted_and_can_carry_no_command() -> None:
             {"SELECT": b"* 1 EXISTS\r\n* OK [UIDVALIDITY 7] v\r\nTAG OK [READ-ONLY] x\r\n"},
             Refused,
             "only be read",
+        ),
+        (
+            {"SELECT": b"* 1 EXISTS\r\n* OK [UIDVALIDITY 9223372036854775808] v\r\nTAG OK x\r\n"},
+            ProtocolViolation,
+            "UIDVALIDITY",
         ),
         ({"SELECT": silent}, Unreachable, "in time"),
     ],
@@ -324,6 +332,7 @@ def test_a_folder_whose_name_is_badly_encoded_hides_no_other(name: bytes, shown:
         (b"* 1 FETCH " + b"(" * 100_000 + b"\r\nTAG OK x\r\n", ProtocolViolation),
         (b"* 1 FETCH (UID 1 BODY[]<0>)\r\nTAG OK x\r\n", ProtocolViolation),
         (b"* 1 FETCH UID\r\nTAG OK x\r\n", ProtocolViolation),
+        (b"* 1 FETCH (UID 1 BODY[]<0> (a b))\r\nTAG OK x\r\n", ProtocolViolation),
         (b'* 1 FETCH (UID "\r\nTAG OK x\r\n', ProtocolViolation),
         (b"\x00\xff garbage\r\n", ProtocolViolation),
         (b"* BYE shutting down\r\n", Unreachable),
@@ -356,6 +365,15 @@ def test_a_listing_may_hold_anything_and_only_sound_lines_count() -> None:
         assert folder.exists == 8
 
     visit(imap_script({"SELECT": OPEN % 3, "FETCH": lines}), work)
+
+
+def test_a_flag_may_look_like_a_number() -> None:
+    line = b"* 1 FETCH (UID 5 RFC822.SIZE 9 FLAGS (99999999999999 \\Seen) MODSEQ (1))\r\n"
+    listed = visit(
+        imap_script({"SELECT": OPEN % 1, "FETCH": line + b"TAG OK done\r\n"}),
+        lambda folder: folder.oldest(1),
+    )
+    assert listed == [Listed(5, 9, frozenset({"99999999999999", "\\Seen"}))]
 
 
 def test_mails_are_told_apart_by_uid_while_their_numbers_shift() -> None:

@@ -32,6 +32,7 @@ OTHERS: list[tuple[list[Any], dict[bytes, Any]]] = [
     ([b"1 (UID 7 BODY[] NIL)"], {b"UID": 7, b"BODY[]": None}),
     ([b"1 (UID 7 MODSEQ (12))"], {b"UID": 7, b"MODSEQ": (12,)}),
     ([(b"1 (BODY[] {2}", b"ab"), b" UID 7)"], {b"UID": 7, b"BODY[]": b"ab"}),
+    ([(b"1 (UID 7 BODY[] ~{2}", b"ab"), b")"], {b"UID": 7, b"BODY[]": b"ab"}),
     (
         [(b"1 (UID 7 BODY[1] {1}", b"a"), (b" BODY[2] {1}", b"b"), b")"],
         {b"UID": 7, b"BODY[1]": b"a", b"BODY[2]": b"b"},
@@ -60,6 +61,7 @@ def test_an_answer_in_plain_words_needs_no_parser(
         b"1 ()",
         b"1 (FLAGS (\\Seen))",
         b"1 (UID 0)",
+        b"1 (UID 9223372036854775808 MODSEQ (1))",
     ],
 )
 def test_an_answer_that_names_no_mail_is_passed_over(answer: bytes) -> None:
@@ -74,6 +76,7 @@ def test_an_answer_that_names_no_mail_is_passed_over(answer: bytes) -> None:
         [(b"1 (UID 7)", b"ab"), b")"],
         [(b"1 (UID 7 BODY[] {2}", b"ab"), b"garbage)"],
         [b"1 (UID 7 " + b"FLAGS (" + b"a " * 1000 + b'"'],
+        [b"1 (UID 7 99999999999999 x)"],
     ],
 )
 def test_an_answer_that_is_none_is_not_guessed_at(answer: list[Any]) -> None:
