@@ -16,6 +16,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -99,10 +100,13 @@ def _leave(codes: Sequence[int]) -> None:
     if not codes:
         return
     try:
-        for stream in filter(None, (sys.stdout, sys.stderr)):
-            stream.flush()
+        if sys.stdout:
+            sys.stdout.flush()
     except (OSError, ValueError):
         return  # Python has its own words and its own exit code for that
+    with suppress(OSError, ValueError):
+        if sys.stderr:
+            sys.stderr.flush()
     logging.shutdown()  # which was registered before
     os._exit(codes[0])
 
@@ -122,7 +126,8 @@ def run(
     try:
         return _invoke(args, create_app, extra)
     except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
+        with suppress(OSError):  # the code says it where nobody reads
+            error.show()
         return bad_use
     except click.UsageError as error:
         return console.complain(error.format_message(), bad_use)
@@ -137,12 +142,14 @@ def run(
     except SystemExit:
         return failure  # click's answer to a reader that went away
     except Exception as error:
-        from sqlalchemy.exc import OperationalError
+        from sqlalchemy.exc import DatabaseError, OperationalError
 
-        if isinstance(error, OperationalError):
+        # The first by itself is a file that is damaged, or no database.
+        if isinstance(error, OperationalError) or type(error) is DatabaseError:
             sentence = f"The database cannot be used right now: {error.orig}."
             return console.complain(sentence, failure)
-        traceback.print_exc()
+        with suppress(OSError):
+            traceback.print_exc()
         return failure
 
 

@@ -9,6 +9,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -45,8 +46,9 @@ def remark(text: str) -> None:
 
 
 def complain(text: str, code: int) -> int:
-    """Print an error as one line on stderr; return the exit code."""
-    remark(" ".join(text.split()))
+    """Print an error as one line on stderr; return the exit code, which says it to all others."""
+    with suppress(OSError):
+        remark(" ".join(text.split()))
     return code
 
 

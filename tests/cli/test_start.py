@@ -46,6 +46,12 @@ def own():
     return 3
 cli.main(lambda: None, [click.Command("own", callback=own)])
 """
+# Where the application cannot even be built.
+_BROKEN = """
+from flexmail import cli
+cli.main(lambda: 1 / 0)
+"""
+_REQUEST = ("approvals", "request", "--title", "Deploy", "--approver")
 WEB = {"flexmail.views", "flask_login", "flask_smorest", "flask_wtf", "gunicorn", "wtforms"}
 UPGRADE = {"alembic", "flask_migrate"}
 MAIL_READ = {"flexmail.mail.parse", "flexmail.mail.reply", "lxml"}
@@ -149,6 +155,19 @@ def test_a_command_that_cannot_say_its_last_words_fails() -> None:
         ended = ending(full)
     assert ended.returncode == 120
     assert "No space left on device" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "code"), [(_REQUEST, 64), ((*_REQUEST, "ada@corp.test"), 70), (("approvals",), 2)]
+)
+def test_a_command_that_nobody_hears_complain_fails_as_any_other(
+    args: tuple[str, ...], code: int
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", _BROKEN, *args], stderr=full, timeout=60, check=False
+        )
+    assert ended.returncode == code  # of a request, 0 to 3 say what was decided
 
 
 def ending(stdout: int | IO[str]) -> subprocess.CompletedProcess[str]:

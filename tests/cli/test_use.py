@@ -163,6 +163,13 @@ def test_a_busy_database_is_a_failure_in_words(app: Flask, flexmail: Flexmail, c
         db.engine.dispose()
 
 
+def test_a_file_that_is_no_database_is_a_failure_in_words(tmp_path: Path) -> None:
+    (tmp_path / "flexmail.db").write_bytes(b"no database" * 100)
+    said = flexmail_process("users", "list", instance=tmp_path)
+    assert said.returncode == 1
+    assert said.stderr == "The database cannot be used right now: file is not a database.\n"
+
+
 def test_nothing_that_mail_brought_in_drives_the_terminal() -> None:
     assert "\x1b" not in console.printable("\x1b[2J\x1b]0;owned\x07")
     assert "\u202e" not in console.printable("\u202eevil")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import runpy
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from flask import Flask
@@ -57,3 +59,11 @@ def test_a_worker_has_compiled_every_page_before_it_serves_the_first(app: Flask)
     compiled = {name for _loader, name in app.jinja_env.cache}
     assert "settings/email.html" in compiled
     assert compiled == set(app.jinja_env.list_templates())
+
+
+def test_an_app_that_is_wrapped_in_another_is_served_all_the_same(app: Flask) -> None:
+    conf = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+    try:
+        conf["post_worker_init"](SimpleNamespace(wsgi=app.wsgi_app))
+    finally:
+        gc.unfreeze()
