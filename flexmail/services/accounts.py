@@ -129,6 +129,7 @@ def edit(
     """
     with transaction():
         user = get(email)
+        db.session.refresh(user, with_for_update={"key_share": True})  # `cases` holds it for groups
         if role is not None:
             if account_rules.role(role) != "admin":
                 _keep_an_admin(user)

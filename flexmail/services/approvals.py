@@ -137,7 +137,7 @@ def decide_on_page(
         InvalidInput: a comment is required.
     """
     with transaction():
-        user = db.session.get_one(User, user_id, with_for_update=True)
+        user = db.session.get_one(User, user_id, with_for_update={"key_share": True})
         approval = get(approval_id, viewer=user)
         held, people = cases.hold([approval_id], [user_id])
         refusal = decide(
@@ -179,7 +179,8 @@ def expire_due(*, now: datetime) -> int:
     if not db.session.scalar(select(Approval.id).where(*overdue).limit(1)):
         return 0
     with transaction():
-        expired = db.session.scalars(select(Approval).where(*overdue).with_for_update()).all()
+        in_order = select(Approval).where(*overdue).order_by(Approval.id).with_for_update()
+        expired = db.session.scalars(in_order).all()
         for approval in expired:
             _close(Case.of(approval), "expired", now)
             audit.record("approval_expired", f"approval {approval.id}")

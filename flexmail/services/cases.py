@@ -87,8 +87,9 @@ _OF_APPROVERS = select(_APPROVERS.approval_id, _APPROVERS.user_id, _APPROVERS.gr
 _OF_DECISIONS = select(_DECISIONS.approval_id, _DECISIONS.user_id).where(
     _DECISIONS.approval_id.in_(_IDS)
 )
-_LOCKED_USERS = _OF_USERS.order_by(_USERS.id).with_for_update()
-_LOCKED_CASES = _OF_CASES.order_by(_APPROVALS.id).with_for_update()
+# Their rows stay as they are, and nobody who only names them in a row of their own has to wait.
+_LOCKED_USERS = _OF_USERS.order_by(_USERS.id).with_for_update(key_share=True)
+_LOCKED_CASES = _OF_CASES.order_by(_APPROVALS.id).with_for_update(key_share=True)
 
 
 def hold(

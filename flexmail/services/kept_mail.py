@@ -27,11 +27,11 @@ def made(raw: bytes) -> Copy:
 
 
 def sealed(raw: bytes, copy: Copy | None = None) -> bytes:
-    """Return what is stored of a mail; sealed anew where the key of its copy went meanwhile.
+    """Return what is stored of a mail; sealed anew where the keys are others than for its copy.
 
-    Keys go in a write transaction: inside one, what is open now can be opened after the commit.
+    Keys go in a write transaction: what is sealed inside one can be opened after the commit.
     """
-    if copy is not None and (copy.ring is key_ring() or key_ring().opens(copy.sealed)):
+    if copy is not None and copy.ring is key_ring():
         return copy.sealed
     return made(raw).sealed
 

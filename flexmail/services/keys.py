@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cryptography.fernet import Fernet
-from sqlalchemy import Column, Table, bindparam, select, update
+from sqlalchemy import Column, Table, bindparam, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from flexmail.crypto import KeyRing, key_ring, key_store
 from flexmail.db import Base, db, transaction
@@ -65,7 +66,7 @@ def drop_old() -> tuple[Rotation, int]:
         What was sealed anew, and how many keys are not needed any more.
 
     Raises:
-        Conflict: something needs an old key all the same.
+        Conflict: something needs an old key all the same, or may do so.
     """
     store = key_store()
     with _key_file():
@@ -78,6 +79,7 @@ def drop_old() -> tuple[Rotation, int]:
             audit.record("keys_dropped", "encryption keys", proof={"keys": len(keys) - 1})
         if store.path is not None and len(keys) > 1:
             with transaction():  # nobody commits anything between this look and the new file
+                _hold_still()
                 if _count(newest) > done.unreadable:
                     raise Conflict("Something was sealed with an old key just now: call it again.")
                 store.replace(keys[:1])
@@ -112,6 +114,21 @@ def _seal_anew(ring: KeyRing) -> Rotation:
             db.session.connection().execute(known.values({column.name: bindparam("value")}), fresh)
         sealed += len(fresh)
     return Rotation(sealed, lost)
+
+
+def _hold_still() -> None:
+    """Keep others from writing sealed values on PostgreSQL too, where they need not queue for it.
+
+    Raises:
+        Conflict: somebody is at it; what is not committed yet may need an old key.
+    """
+    if db.engine.dialect.name != "postgresql":
+        return
+    tables = ", ".join(table.name for table, _ in sealed_columns())
+    try:
+        db.session.execute(text(f"LOCK TABLE {tables} IN SHARE MODE NOWAIT"))
+    except OperationalError as error:
+        raise Conflict("Something is being sealed just now: call this again.") from error
 
 
 def _count(ring: KeyRing) -> int:

@@ -32,7 +32,8 @@ THESE = and_(HERE, Reply.uid.in_(bindparam("uids", expanding=True)))
 """The condition that it is about one of those with these `uids`."""
 _SETTLED = select(Reply.id).where(THESE, Reply.outcome.is_not(None))
 
-_ENDED_BEFORE_ITS_TEXT = {"own_mail", "bounce", "auto_reply", "malformed", "too_large"}
+_ENDED_BEFORE_ITS_TEXT = {"own_mail", "bounce", "auto_reply", "malformed", "too_large", None}
+"""None is the outcome of one that was put back and tried: what it had ended as is not known."""
 
 
 @dataclass(slots=True)

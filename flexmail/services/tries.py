@@ -31,7 +31,7 @@ _KNOWN = select(
 ).where(THESE)
 _TORN = select(Reply.sha256, Reply.size_bytes, Reply.raw_partial, Reply.outcome).where(
     Reply.sha256.in_(bindparam("digests", expanding=True)),
-    Reply.restored_at.is_not(None),
+    Reply.restored_at.is_not(None) | Reply.outcome.is_(None),  # it has none any more: `_counted`
     Reply.raw_partial,
 )
 

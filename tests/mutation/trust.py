@@ -185,14 +185,14 @@ CASES = rows(
     ),
     (
         "people are judged by what is stored now",
-        "_USERS.id).with_for_update()",
+        "_USERS.id).with_for_update(key_share=True)",
         "_USERS.id)",
         "",
         "on SQLite each write transaction begins afresh under the lock; PostgreSQL locks the rows",
     ),
     (
         "requests are judged by what is stored now",
-        "_APPROVALS.id).with_for_update()",
+        "_APPROVALS.id).with_for_update(key_share=True)",
         "_APPROVALS.id)",
         "",
         "on SQLite each write transaction begins afresh under the lock; PostgreSQL locks the rows",

@@ -222,21 +222,26 @@ def reply(
 
 def hand_in(raw: bytes, *, now: datetime = NOW, partial: bool = False) -> Reply:
     """Receive one mail as the reply job does, without a mail server; return its row."""
+    with transaction():
+        return receive_in(raw, now=now, partial=partial)
+
+
+def receive_in(raw: bytes, *, now: datetime = NOW, partial: bool = False) -> Reply:
+    """Do the same inside the write transaction of a test."""
     in_force = settings.in_force(settings.load())
     mail = understand(raw, partial=partial, settings=in_force)
-    with transaction():
-        row = Reply(
-            account="approvals@mail.corp.test:143",
-            folder="INBOX",
-            uidvalidity=1,
-            uid=next(_numbers),
-            sha256=hashlib.sha256(raw).hexdigest(),
-            tries=1,
-            first_seen_at=now,
-        )
-        db.session.add(row)
-        db.session.flush()
-        receive(mail, Entry.of(row), settings=in_force, now=now).fill_in(row)
+    row = Reply(
+        account="approvals@mail.corp.test:143",
+        folder="INBOX",
+        uidvalidity=1,
+        uid=next(_numbers),
+        sha256=hashlib.sha256(raw).hexdigest(),
+        tries=1,
+        first_seen_at=now,
+    )
+    db.session.add(row)
+    db.session.flush()
+    receive(mail, Entry.of(row), settings=in_force, now=now).fill_in(row)
     return row
 
 

@@ -17,7 +17,7 @@ from flexmail import create_app
 from flexmail.crypto import KeyRing, key_ring, key_store
 from flexmail.db import Base, UtcDateTime, db, transaction
 from flexmail.errors import Conflict, SecretUnreadable
-from flexmail.services import audit_check, delivery, keys, settings, status
+from flexmail.services import audit_check, delivery, kept_mail, keys, settings, status
 from flexmail.services.keys import Rotation
 from tests.conftest import NOW
 from tests.services.stage import SECRET, ask, locked_database, set_up
@@ -150,6 +150,14 @@ def test_what_an_older_process_sealed_meanwhile_is_sealed_anew_before_the_old_ke
         row.sealed_smtp_password = KeyRing(key_store().read()[1]).seal(SECRET)
     keys.drop_old()
     assert settings.smtp_account(settings.load()).password == SECRET
+
+
+def test_a_copy_that_was_made_before_there_was_a_new_key_is_stored_with_that(
+    context: Flask,
+) -> None:
+    copy = kept_mail.made(SECRET.encode())
+    keys.rotate()
+    assert KeyRing(key_store().read()[0]).opens(kept_mail.sealed(SECRET.encode(), copy))
 
 
 def test_a_wrong_key_loses_nothing_and_leaves_everything_else_usable(people: Flask) -> None:

@@ -29,10 +29,12 @@ from flexmail.models import (
     HourlyCount,
     Installation,
     Reply,
+    User,
 )
 from flexmail.services import (
     accounts,
     approvals,
+    audit,
     audit_check,
     backup,
     channels,
@@ -44,6 +46,7 @@ from flexmail.services import (
     leases,
     outbox,
     outbox_log,
+    storing,
 )
 from flexmail.services.cases import Verdict
 from flexmail.services.delivery import deliver_due
@@ -52,12 +55,15 @@ from flexmail.services.inbox import process_replies
 from tests.conftest import NOW
 from tests.postgresql import PostgreSql, binaries
 from tests.services.stage import (
+    ADA,
     APPROVALS,
     BOB,
     ask,
     connect,
     hand_in,
+    held,
     queued,
+    receive_in,
     reply,
     set_up,
     together,
@@ -180,6 +186,79 @@ def _waits() -> bool:
         return bool(connection.scalar(waiting))
 
 
+def test_a_request_under_way_and_a_reply_of_its_approver_never_wait_for_each_other(
+    people: Flask,
+) -> None:
+    set_up()
+    by_mail = reply(ask(ADA, BOB), sender=f"Ada <{ADA}>")
+
+    def answer() -> str | None:
+        with people.app_context():
+            return hand_in(by_mail).outcome
+
+    with ThreadPoolExecutor(1) as pool, db.engine.connect() as asking:
+        # What the database does where a row that names an account is written.
+        asking.execute(select(User.id).with_for_update(read=True, key_share=True)).all()
+        answered = pool.submit(answer)
+        wait_for(lambda: answered.done() or _waits(), seconds=10, what="it is answered, or waits")
+        assert not _waits()
+        assert answered.result(10) == "approved"
+
+
+def test_requests_that_expire_are_locked_in_the_order_that_replies_lock_them(
+    people: Flask,
+) -> None:
+    set_up()
+    first, second = ask(expires_in=60).approval_id, ask(expires_in=60).approval_id
+    later = NOW + timedelta(minutes=5)
+    with transaction():
+        # With more rows it is read by the time they expire, where it now lies behind the other.
+        db.session.execute(text("DROP INDEX ix_approvals_status_id"))
+        db.session.execute(update(Approval).where(Approval.id == first).values(expires_at=later))
+
+    def expire() -> int:
+        with people.app_context():
+            return approvals.expire_due(now=later)
+
+    def locked(approval_id: int) -> Any:
+        wanted = select(Approval.id).where(Approval.id == approval_id)
+        return wanted.with_for_update(skip_locked=True)
+
+    with ThreadPoolExecutor(1) as pool:
+        with db.engine.connect() as replying:
+            assert replying.scalar(locked(first)) == first
+            expired = pool.submit(expire)
+            wait_for(_waits, seconds=10, what="the first of them is waited for")
+            assert replying.scalar(locked(second)) == second
+        assert expired.result(10) == 2
+
+
+def test_who_leaves_a_group_while_a_reply_is_judged_leaves_before_it_or_after(
+    people: Flask,
+) -> None:
+    set_up()
+    accounts.edit(BOB, groups=["ops"])
+    request = ask("group:ops")
+    with ThreadPoolExecutor(1) as pool:
+
+        def leave() -> None:
+            with people.app_context():
+                accounts.edit(BOB, groups=[])
+
+        with transaction():
+            case, person = held(request.approval_id)
+            left = pool.submit(leave)
+            wait_for(lambda: left.done() or _waits(), seconds=10, what="he left, or waits")
+            assert not left.done()
+            refusal = approvals.decide(
+                case, person, verdict="approve", comment="", channel="web", now=NOW, proof={}
+            )
+            assert refusal is None
+        left.result(10)
+    actions = [entry.action for entry in audit.listing().items][:2]
+    assert actions == ["account_edited", "approval_approved"]
+
+
 def test_of_many_who_ask_for_a_new_lease_at_once_one_gets_it(context: Flask) -> None:
     asked = [
         lambda owner=f"host:{number}:x": leases.acquire("jobs", owner, now=NOW, seconds=10)
@@ -237,6 +316,28 @@ def test_keys_rotate_and_the_old_one_goes(people: Flask) -> None:
     sealed = db.session.scalars(select(Reply.sealed_raw)).one()
     assert sealed is not None
     assert key_ring().open(sealed)
+
+
+def test_no_key_goes_while_something_that_it_sealed_is_not_committed_yet(people: Flask) -> None:
+    set_up()
+    by_mail = reply(ask())
+
+    def change_keys() -> object:
+        with people.app_context():
+            keys.rotate()
+            return keys.drop_old()
+
+    with transaction(), ThreadPoolExecutor(1) as pool:
+        # What is sealed in here was begun before there was a new key, and ends after it.
+        row = receive_in(by_mail)
+        storing.store()
+        db.session.flush()
+        changed = pool.submit(change_keys).exception(20)
+    assert isinstance(changed, Conflict), changed
+    assert key_ring().open(db.session.get_one(Reply, row.id).sealed_raw or b"")
+    assert keys.drop_old()[1] == 1
+    db.session.rollback()
+    assert keys.unreadable() == 0
 
 
 def test_a_copy_is_made_with_the_databases_own_tools(context: Flask, tmp_path: Path) -> None:

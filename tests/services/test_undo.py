@@ -310,6 +310,25 @@ def test_a_partial_copy_that_was_put_back_is_judged_as_partial_still(
     assert (outcome, row.raw_partial, row.size_bytes) == ("too_large", True, size)
 
 
+def test_a_partial_copy_under_its_old_uid_is_partial_at_a_second_try_too(
+    ready: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "--b\r\nContent-Type: text/plain\r\n\r\nApprove\r\n"
+    raw = large(text_last=True).replace(b"\r\n\r\n", f"\r\n\r\n{text}".encode(), 1)
+    server.deliver(APPROVALS, raw)  # it goes on behind what is fetched, and may say anything there
+    ((first, outcome),) = run()
+    assert outcome == "too_large"
+    undo.restore(first, now=LATER)
+    ((uid, _),) = server.mailbox(APPROVALS)
+    with transaction():
+        db.session.execute(update(Reply).where(Reply.id == first).values(uid=uid))
+    with monkeypatch.context() as patch:
+        patch.setattr("flexmail.services.concluding.receive", lambda *_, **__: 1 / 0)
+        assert run() == []
+    assert run() == [(first, "too_large")]
+    assert reply_log.get(first).tries == 2
+
+
 # Process again
 
 
