@@ -9,18 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import func, select
 
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, NotFound
 from flexmail.mail.address import normalise
 from flexmail.models import User
 from flexmail.services import account_rules, audit
-
-_OF = User.__table__.c  # columns alone take half the work that objects do
-_OF_SESSION = select(_OF.id, _OF.email, _OF.name, _OF.role).where(
-    _OF.id == bindparam("id"), _OF.active, _OF.session_version == bindparam("version")
-)
 
 
 def everyone() -> list[User]:
@@ -50,15 +45,6 @@ def by_id(user_id: int) -> User:
     if user is None:
         raise NotFound(f"There is no account {user_id}.")
     return user
-
-
-def of_session(user_id: int, session_version: int) -> tuple[int, str, str, str] | None:
-    """Return id, address, name and role of an active account whose sessions of this version hold.
-
-    Asked for every page, so it reads nothing else, in a statement that is made once.
-    """
-    session = {"id": user_id, "version": session_version}
-    return db.session.execute(_OF_SESSION, session).one_or_none()
 
 
 def find(email: str) -> User | None:
@@ -128,8 +114,7 @@ def edit(
         Conflict: the last active admin would be gone.
     """
     with transaction():
-        user = get(email)
-        db.session.refresh(user, with_for_update={"key_share": True})  # `cases` holds it for groups
+        user = _hold(email)
         if role is not None:
             if account_rules.role(role) != "admin":
                 _keep_an_admin(user)
@@ -156,7 +141,7 @@ def set_active(email: str, active: bool) -> User:
         Conflict: the last active admin would be gone.
     """
     with transaction():
-        user = get(email)
+        user = _hold(email)
         if not active:
             _keep_an_admin(user)
         user.active = active
@@ -186,6 +171,15 @@ def end_sessions(user_id: int) -> None:
         user = db.session.get_one(User, user_id)
         user.session_version += 1
         audit.record("sessions_ended", f"account {user.email}")
+
+
+def _hold(email: str) -> User:
+    """Return an account to change what it may do, locked as `cases` does, with all admins."""
+    user = get(email)
+    either = (User.role == "admin") | (User.id == user.id)
+    locked = select(User).where(either).order_by(User.id).with_for_update(key_share=True)
+    db.session.scalars(locked.execution_options(populate_existing=True)).all()
+    return user
 
 
 def _powers(user: User) -> dict[str, object]:

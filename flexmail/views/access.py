@@ -19,7 +19,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flexmail.models import User
-from flexmail.services import accounts, audit
+from flexmail.services import accounts, audit, sign_in
 from flexmail.views.errors import prefers_json
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -150,7 +150,7 @@ def _ask_to_sign_in() -> ResponseReturnValue:
 def _load(session_id: str) -> Person | None:
     number, _, version = session_id.partition(":")
     try:
-        found = accounts.of_session(int(number), int(version))
+        found = sign_in.of_session(int(number), int(version))
     except ValueError:
         return None
     return Person(*found, session_version=int(version)) if found else None

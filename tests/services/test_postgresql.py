@@ -179,11 +179,15 @@ def test_who_cancels_while_a_batch_is_concluded_and_the_batch_never_wait_for_eac
     assert audit_check.verify().fault == ""
 
 
-def _waits() -> bool:
-    """Tell whether a transaction waits for another one."""
+def _waiting() -> int:
+    """Count the transactions that wait for another one."""
     waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     with db.engine.connect() as connection:
-        return bool(connection.scalar(waiting))
+        return connection.scalar(waiting) or 0
+
+
+def _waits() -> bool:
+    return bool(_waiting())
 
 
 def test_a_request_under_way_and_a_reply_of_its_approver_never_wait_for_each_other(
@@ -257,6 +261,27 @@ def test_who_leaves_a_group_while_a_reply_is_judged_leaves_before_it_or_after(
         left.result(10)
     actions = [entry.action for entry in audit.listing().items][:2]
     assert actions == ["account_edited", "approval_approved"]
+
+
+def test_of_two_admins_who_disable_each_other_at_once_one_stays(people: Flask) -> None:
+    accounts.edit(BOB, role="admin")
+
+    def disable(email: str) -> Exception | None:
+        with people.app_context():
+            try:
+                accounts.set_active(email, False)
+            except Conflict as error:
+                return error
+        return None
+
+    with ThreadPoolExecutor(2) as pool:
+        with db.engine.connect() as auditing:
+            auditing.execute(text(f"LOCK TABLE {AuditEntry.__tablename__} IN EXCLUSIVE MODE"))
+            done = [pool.submit(disable, email) for email in (ADA, BOB)]
+            wait_for(lambda: _waiting() == 2, seconds=10, what="both are looked at")
+        refused = [call.result(10) for call in done]
+    assert [type(each) for each in refused if each] == [Conflict]
+    assert len([user for user in accounts.everyone() if user.active and user.role == "admin"]) == 1
 
 
 def test_of_many_who_ask_for_a_new_lease_at_once_one_gets_it(context: Flask) -> None:
