@@ -22,7 +22,6 @@ from flexmail.services.in_force import InForce
 from flexmail.services.understood import Understood
 
 Shown = dict[str, Any]
-_DECIDED = {"approve": "approved", "reject": "rejected"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +147,7 @@ def _decide(
     )
     if refusal:
         return Outcome(refusal.outcome, refusal.reason, reference)
-    kind = _DECIDED[verdict]
+    kind = approvals.STATUS_OF[verdict]
     return Outcome(kind, f"{person.email} {kind} the request.", reference, verdict, comment)
 
 
