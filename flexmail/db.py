@@ -141,7 +141,7 @@ def savepoint() -> Iterator[None]:
         raise
 
 
-def locked(model: type[Row], key: str, make: Callable[[], Row]) -> Row:
+def locked(model: type[Row], key: str | int, make: Callable[[], Row]) -> Row:
     """Inside a write transaction: return a row to change it, made where there is none.
 
     On PostgreSQL another host may make the same one at this very moment.

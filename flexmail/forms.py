@@ -31,6 +31,7 @@ from flexmail.mail.reply import parse_words
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]{2,45}")
+_MAX_BITS = 63  # NumberRange breaks off at numbers that are far larger
 _PORT = NumberRange(1, 65535, "Give a port from 1 to 65535.")
 
 FOLDER_WARNING = (
@@ -107,7 +108,7 @@ class _Number:
             field.errors[:] = []
             field.data = field.default
             raise StopValidation
-        if field.data is None:
+        if field.data is None or field.data.bit_length() > _MAX_BITS:
             field.errors[:] = []
             raise StopValidation("Give a whole number.")
 

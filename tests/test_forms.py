@@ -137,6 +137,7 @@ def test_the_folder_warning_says_that_mail_is_deleted_and_the_account_is_dedicat
         ("smtp_host_name", "-mail.corp.test"),
         ("smtp_host_port", 0),
         ("smtp_host_port", 65536),
+        ("smtp_host_port", 10**400),
         ("smtp_host_port", -1),
         ("smtp_user", "a\nb"),
         ("smtp_user", "a\x00b"),

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, NotFound
 from flexmail.mail.address import normalise
-from flexmail.models import User
+from flexmail.models import Installation, User
 from flexmail.services import account_rules, audit
 
 
@@ -91,6 +91,9 @@ def add(
         groups=account_rules.memberships(groups),
     )
     with transaction():
+        db.session.execute(
+            select(Installation.id).with_for_update(key_share=True)
+        )  # one after another
         if only_if_first and not none_yet():
             raise Conflict("There is an account already: ask its owner for one.")
         if find(address):
@@ -158,7 +161,7 @@ def set_password(email: str, password: str) -> User:
     """
     hashed = account_rules.password_hash(password)
     with transaction():
-        user = get(email)
+        user = _hold(email)
         user.password_hash = hashed
         user.session_version += 1
         audit.record("password_changed", f"account {user.email}")
@@ -168,7 +171,7 @@ def set_password(email: str, password: str) -> User:
 def end_sessions(user_id: int) -> None:
     """Sign an account out everywhere; commits."""
     with transaction():
-        user = db.session.get_one(User, user_id)
+        user = db.session.get_one(User, user_id, with_for_update={"key_share": True})
         user.session_version += 1
         audit.record("sessions_ended", f"account {user.email}")
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from flexmail.db import db, transaction
 from flexmail.errors import Conflict, InvalidInput
+from flexmail.mail.address import is_safe_header
 from flexmail.models import Approval, ApprovalApprover, Membership, User
 from flexmail.services import accounts, approval_mail, approvals, audit, installation
 from flexmail.services.new_approval import NewApproval, check
@@ -111,7 +112,7 @@ def _approvers(names: tuple[str, ...]) -> list[ApprovalApprover]:
     for name in dict.fromkeys(name.strip() for name in names):
         if name.startswith(_GROUP):
             group = name.removeprefix(_GROUP).lower()
-            if db.session.scalar(_active_members(group)):
+            if is_safe_header(group) and db.session.scalar(_active_members(group)):
                 rows.append(ApprovalApprover(group=group))
             else:
                 wrong.append(f"The group {group!r} has no active account.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flexmail.crypto import key_ring
-from flexmail.db import db, transaction
+from flexmail.db import db, locked, transaction
 from flexmail.errors import Conflict, InvalidInput
 from flexmail.models import EmailSettings
 from flexmail.services import audit, reply_folders, trust
@@ -63,9 +63,8 @@ def save(values: Values) -> list[str]:
     """
     notices: list[str] = []
     with transaction():
-        row = load()
-        db.session.add(row)
-        db.session.flush()  # on the first save, what was typed is compared with the defaults
+        # Nobody else's host or password comes between; a first save is compared with the defaults.
+        row = locked(EmailSettings, 1, lambda: EmailSettings(**_FRESH))
         _ask_for_inherited_password(row, values)
         for side in ("smtp", "imap"):
             moved = _target(stored_values(row), side) != _target(values, side)

@@ -7,13 +7,14 @@ a quarter of an hour for one account name or one network address, further tries 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from argon2.exceptions import InvalidHashError, VerificationError
 from flask import current_app
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy import bindparam, delete, select
 
-from flexmail.db import db, transaction
+from flexmail.db import db, locked, transaction
 from flexmail.errors import Conflict, InvalidInput
 from flexmail.models import SignInFailure, User
 from flexmail.services import account_rules, accounts, audit
@@ -23,6 +24,7 @@ MAX_FAILURES_PER_ADDRESS = 50
 WINDOW = timedelta(minutes=15)
 SETUP_LINK_SECONDS = 24 * 3600
 
+_WRONG = "E-mail address or password is wrong."
 _ABSENT = account_rules.hasher.hash("compared with when there is no such account")
 _OF = User.__table__.c  # columns alone take half the work that objects do
 _OF_SESSION = select(_OF.id, _OF.email, _OF.name, _OF.role).where(
@@ -64,17 +66,20 @@ def check_password(email: str, password: str, *, remote_address: str, now: datet
         Conflict: too many failures; says how long to wait.
     """
     user = accounts.find(email)
-    name = user.email if user else email.strip().lower()[:254]
+    name = user.email if user else "".join(filter(str.isprintable, email.strip().lower()))[:254]
     keys = {
         f"account:{name}": MAX_FAILURES,
         f"address:{remote_address}": MAX_FAILURES_PER_ADDRESS,
     }
     _refuse_when_throttled(keys, now)
+    version = user.session_version if user else 0
     matches = _matches(user.password_hash if user else None, password)
     if user is None or not matches or not user.active:
         _count_failure(keys, now)
-        raise InvalidInput("E-mail address or password is wrong.")
+        raise InvalidInput(_WRONG)
     with transaction():
+        if user.session_version != version:  # changed or disabled while it was compared
+            raise InvalidInput(_WRONG)
         db.session.execute(delete(SignInFailure).where(SignInFailure.key == next(iter(keys))))
     return user
 
@@ -136,10 +141,8 @@ def _count_failure(keys: dict[str, int], now: datetime) -> None:
     with transaction():
         db.session.execute(delete(SignInFailure).where(SignInFailure.since < now - WINDOW))
         for key, limit in keys.items():
-            failure = db.session.get(SignInFailure, key)
-            if failure is None:
-                failure = SignInFailure(key=key, count=0, since=now)
-                db.session.add(failure)
+            fresh = partial(SignInFailure, key=key, count=0, since=now)
+            failure = locked(SignInFailure, key, fresh)
             failure.count += 1
             if failure.count == limit:
                 audit.record("sign_in_throttled", key)

@@ -20,12 +20,13 @@ from flexmail import create_app
 from flexmail.crypto import key_ring, key_store
 from flexmail.db import Base, db, transaction
 from flexmail.demo.mailserver import MailServer
-from flexmail.errors import Conflict, OwnershipLost
+from flexmail.errors import Conflict, InvalidInput, OwnershipLost
 from flexmail.models import (
     Approval,
     AuditEntry,
     Callback,
     Decision,
+    EmailSettings,
     HourlyCount,
     Installation,
     Reply,
@@ -46,6 +47,8 @@ from flexmail.services import (
     leases,
     outbox,
     outbox_log,
+    settings,
+    sign_in,
     storing,
 )
 from flexmail.services.cases import Verdict
@@ -60,6 +63,7 @@ from tests.services.stage import (
     BOB,
     ask,
     connect,
+    fill_in,
     hand_in,
     held,
     queued,
@@ -426,3 +430,72 @@ def test_the_outbox_is_found_by_everything_counted_and_cancelled_once(people: Fl
     assert sum(isinstance(one, Conflict) for one in found) == 3
     assert approvals.get(request.approval_id).status == "pending"
     assert outbox_log.skips_of(BOB) == []
+
+
+def test_a_new_password_never_goes_with_a_host_that_is_saved_at_the_same_moment(
+    people: Flask,
+) -> None:
+    set_up(smtp_user="deploy")
+
+    def moved() -> object:
+        with people.app_context():
+            return settings.save(fill_in(smtp_host_name="smtp.evil.test"))
+
+    values = fill_in(smtp_password="typed for smtp.corp.test")
+    with ThreadPoolExecutor(1) as pool:
+        with transaction():
+            row = settings.load()
+            db.session.execute(
+                update(EmailSettings).values(
+                    sealed_smtp_password=key_ring().seal(str(values["smtp_password"]).encode())
+                )
+            )
+            saved = pool.submit(moved)
+            wait_for(lambda: saved.done() or _waits(), seconds=10, what="it is saved, or waits")
+        saved.result(10)
+    db.session.expire_all()
+    row = settings.load()
+    assert (row.smtp_host_name, row.sealed_smtp_password) == ("smtp.evil.test", None)
+
+
+def test_two_who_save_the_first_settings_at_once_both_do(people: Flask) -> None:
+    host = {"smtp_from_address": "a@corp.test"}
+    saves = [
+        partial(settings.save, fill_in(smtp_host_name=name, **host))
+        for name in ("one.test", "two.test")
+    ]
+    assert together(people, *saves) == [[], []]
+    assert settings.load().revision == 2
+
+
+def test_every_wrong_password_of_many_at_once_is_counted(people: Flask) -> None:
+    def guess() -> object:
+        return sign_in.sign_in(BOB, "wrong", remote_address="192.0.2.1", now=NOW)
+
+    for _ in range(2):
+        assert {type(one) for one in together(people, *[guess] * 5)} == {InvalidInput}
+    with pytest.raises(Conflict):
+        guess()
+
+
+def test_what_no_text_may_hold_is_no_account_and_no_group(people: Flask) -> None:
+    set_up()
+    with pytest.raises(InvalidInput):
+        sign_in.sign_in("bob\0@corp.test", "wrong", remote_address="192.0.2.1", now=NOW)
+    for name in ("bob\0@corp.test", "group:\0"):
+        with pytest.raises(InvalidInput, match="no active account"):
+            ask(name)
+
+
+def test_two_who_make_the_same_account_at_once_make_it_once(people: Flask) -> None:
+    make = partial(accounts.add, "new@corp.test", role="approver", now=NOW)
+    results = together(people, make, make)
+    assert [type(result) for result in results].count(Conflict) == 1, results
+
+
+def test_two_who_follow_the_set_up_link_at_once_make_one_admin(context: Flask) -> None:
+    make = [
+        partial(accounts.add, f"{name}@corp.test", role="admin", now=NOW, only_if_first=True)
+        for name in ("one", "two")
+    ]
+    assert [type(one) for one in together(context, *make)].count(Conflict) == 1

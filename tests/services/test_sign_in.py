@@ -94,6 +94,26 @@ def test_the_wait_ends_with_the_window(
             enter(cast.bob, minutes=minutes)
 
 
+@pytest.mark.parametrize("meanwhile", ["another password", "disabled and enabled"])
+def test_a_password_that_is_changed_while_it_is_compared_opens_nothing(
+    meanwhile: str, context: Flask, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare = sign_in._matches
+
+    def slowly(password_hash: str | None, password: str) -> bool:
+        found = compare(password_hash, password)
+        if meanwhile == "another password":
+            accounts.set_password(cast.bob, "another " + PASSWORD)
+        else:
+            accounts.set_active(cast.bob, False)
+            accounts.set_active(cast.bob, True)
+        return found
+
+    monkeypatch.setattr(sign_in, "_matches", slowly)
+    with pytest.raises(InvalidInput):
+        enter(cast.bob)
+
+
 def test_a_success_forgets_the_failures_of_that_account_only(context: Flask, cast: Cast) -> None:
     has_failed(f"account:{cast.bob}", MAX_FAILURES - 1)
     has_failed(f"account:{cast.ada}", 3)
