@@ -166,9 +166,13 @@ def _judge(endpoint: Endpoint, addresses: Sequence[Address], may_lead_inside: bo
 def _exchange(target: Target, body: bytes, headers: Mapping[str, str], wire: Wire) -> Answer:
     connection = http.client.HTTPConnection(target.host, target.port)
     connection.default_port = _PORTS[target.scheme]
-    connection.sock = _Stream(wire)
+    connection.sock = stream = _Stream(wire)
     connection.request("POST", target.path, body, dict(headers))
-    response = connection.getresponse()
+    while True:  # past those that only say that an answer will come (RFC 9110, section 15.2)
+        response = http.client.HTTPResponse(stream, method="POST")  # type: ignore[arg-type]
+        response.begin()
+        if response.status >= 200:
+            break
     text = b""
     if not 200 <= response.status < 300:
         with suppress(MailServerError, http.client.HTTPException):  # the status says enough

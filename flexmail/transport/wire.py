@@ -160,9 +160,12 @@ class Wire:
 
     def _receive(self, patience: Deadline | None = None) -> None:
         seconds = self._seconds_left()
+        if not self._bytes_left:
+            self.close()
+            raise ProtocolViolation(f"{self.endpoint} sent more than an answer may hold.")
         self._sock.settimeout(min(seconds, patience.remaining() + 0.001) if patience else seconds)
         try:
-            chunk = self._sock.recv(_CHUNK)
+            chunk = self._sock.recv(min(_CHUNK, self._bytes_left))
         except TimeoutError as error:
             if patience:
                 return
@@ -172,9 +175,6 @@ class Wire:
         if not chunk:
             raise self._lost(ConnectionResetError())
         self._bytes_left -= len(chunk)
-        if self._bytes_left < 0:
-            self.close()
-            raise ProtocolViolation(f"{self.endpoint} sent more than an answer may hold.")
         self._buffer += chunk
 
     def _seconds_left(self) -> float:

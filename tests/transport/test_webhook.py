@@ -23,7 +23,7 @@ from flexmail.errors import (
 from flexmail.transport.endpoint import Address
 from flexmail.transport.public import is_link_local, is_public
 from flexmail.transport.webhook import Answer, post, signed, target_of
-from tests.hook import Hook, answer
+from tests.hook import TAKEN, Hook, answer
 from tests.rogue import Peer, RogueServer
 from tests.servers import free_port
 
@@ -268,6 +268,33 @@ def test_a_server_that_reads_nothing_ends_by_the_wall_clock_too() -> None:
             may_lead_inside=True,
             timeout_seconds=0.4,
         )
+
+
+@pytest.mark.parametrize("early", ["100 Continue", "102 Processing", "103 Early Hints"])
+def test_an_answer_that_says_one_will_come_is_passed_over(early: str) -> None:
+    hints = f"HTTP/1.1 {early}\r\nLink: </style.css>\r\n\r\n".encode()
+    with Hook(hints + hints + TAKEN) as hook:
+        assert call(hook.url).status == 204
+
+
+def test_answers_that_one_will_come_and_no_other_end_at_the_limit() -> None:
+    with (
+        Hook(lambda peer: peer.flood(b"HTTP/1.1 103 Early Hints\r\n\r\n")) as hook,
+        pytest.raises(ProtocolViolation, match="more than an answer may hold"),
+    ):
+        call(hook.url)
+
+
+def test_a_status_counts_whatever_body_comes_behind_it() -> None:
+    body = b"Content-Length: 1000000\r\n\r\n" + b"x" * 1_000_000
+
+    def say(peer: Peer) -> None:
+        peer.send(b"HTTP/1.1 200 OK\r\n")
+        peer.sends_more(within_seconds=0.2)  # it does not: what follows is a segment of its own
+        peer.send(body)
+
+    with Hook(say) as hook:
+        assert call(hook.url).status == 200
 
 
 def test_a_status_counts_although_its_body_never_ends() -> None:
