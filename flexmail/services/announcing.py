@@ -163,8 +163,9 @@ def _note(result: Result, run: _Pass) -> None:
     """Store what became of one try; commits."""
     now = run.ways.clock()
     with transaction():
-        row = db.session.get_one(Callback, result.callback_id)
-        if row.state == "sent":  # another sender was quicker, after this one's claim ran out
+        row = db.session.get_one(Callback, result.callback_id, with_for_update=True)
+        late = row.claimed_by != claims.sender()  # the claim ran out: another sender has it, or had
+        if row.state == "sent" or (late and not result.taken):
             return
         row.claimed_by, row.claimed_until, row.answer = None, None, mask(result.text)
         last_try_at = row.created_at + GIVE_UP_AFTER

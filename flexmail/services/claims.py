@@ -31,9 +31,12 @@ from flexmail.models import Callback, OutboxContent, OutboxMail
 from flexmail.services import installation
 
 Queue = type[OutboxMail] | type[Callback]
+Moment = datetime | BindParameter[datetime]
 
 BATCH = 100
 CLAIM = timedelta(minutes=5)
+_FURTHEST = timedelta(hours=6)
+"""Nothing is put off, or claimed, for so long: a moment beyond is of a clock that was ahead."""
 _CONTENTS = select(OutboxContent.id, OutboxContent.sealed_content).where(
     OutboxContent.id.in_(bindparam("ids", expanding=True))
 )
@@ -48,18 +51,24 @@ class Claimed:
     sealed_content: bytes | None = field(repr=False)
 
 
-def _due(
-    queue: Queue, now: datetime | BindParameter[datetime], at_once: bool
-) -> ColumnElement[bool]:
-    waiting = queue.state == "queued"
-    if not at_once:
-        waiting = and_(waiting, queue.retry_at <= now)
-    return or_(waiting, and_(queue.state == "sending", queue.claimed_until < now))
+def sender() -> str:
+    """Return by what name this process claims."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _due(queue: Queue, now: Moment, furthest: Moment, at_once: bool) -> ColumnElement[bool]:
+    waiting, claimed = queue.state == "queued", queue.state == "sending"
+    return or_(
+        *([waiting] if at_once else [and_(waiting, queue.retry_at <= now)]),
+        and_(waiting, queue.retry_at > furthest),
+        and_(claimed, or_(queue.claimed_until < now, queue.claimed_until > furthest)),
+    )
 
 
 def anything_due(now: datetime, *, at_once: bool, queue: Queue = OutboxMail) -> bool:
     """Tell whether a claim would find something."""
-    return bool(db.session.scalar(select(queue.id).where(_due(queue, now, at_once)).limit(1)))
+    due = _due(queue, now, now + _FURTHEST, at_once)
+    return bool(db.session.scalar(select(queue.id).where(due).limit(1)))
 
 
 def claim(
@@ -109,8 +118,9 @@ def claim_from(
     """
     given = {
         "due_at": due_at,
+        "furthest": due_at + _FURTHEST,
         "until": now + CLAIM,
-        "by": f"{socket.gethostname()}:{os.getpid()}",
+        "by": sender(),
         "already": list(already),
         "at_most": at_most,
     }
@@ -128,7 +138,12 @@ def _claiming(queue: Queue, wanted: tuple[str, ...], at_once: bool) -> Returning
     due = (
         select(columns.id)
         .where(
-            _due(queue, bindparam("due_at", type_=UtcDateTime), at_once),
+            _due(
+                queue,
+                bindparam("due_at", type_=UtcDateTime),
+                bindparam("furthest", type_=UtcDateTime),
+                at_once,
+            ),
             columns.id.not_in(bindparam("already", expanding=True)),
         )
         .order_by(columns.retry_at, columns.id)
@@ -149,13 +164,16 @@ def _claiming(queue: Queue, wanted: tuple[str, ...], at_once: bool) -> Returning
 
 
 def give_back(row_ids: list[int], queue: Queue = OutboxMail) -> None:
-    """Return what was claimed and not tried, uncounted; commits."""
+    """Return what was claimed and not tried, uncounted; commits.
+
+    What somebody else claimed since, because this claim ran out, stays theirs.
+    """
     if not row_ids:
         return
     with transaction():
         db.session.execute(
             update(queue)
-            .where(queue.id.in_(row_ids), queue.state == "sending")
+            .where(queue.id.in_(row_ids), queue.state == "sending", queue.claimed_by == sender())
             .values(
                 state="queued",
                 claimed_by=None,

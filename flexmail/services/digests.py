@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 
 from flexmail.config import time_zone
 from flexmail.db import db, transaction
@@ -20,6 +20,8 @@ from flexmail.services import audience, limits, outbox, unsubscribing
 HOUR_OF_DAY = 8
 """When daily summaries go out, in the zone of mails."""
 MAX_LISTED = 100
+_FURTHEST = timedelta(days=2)
+"""No summary is so far off: one that is due later was put there by a clock that was ahead."""
 MAX_WAITING = 1000
 """So many events wait for one recipient at the most."""
 
@@ -48,7 +50,7 @@ def add(event_id: int, recipient: str, subject: str, *, due: datetime) -> bool:
 
 def queue_due(*, now: datetime, keep_going: Callable[[], bool] = lambda: True) -> int:
     """Queue the summaries that are due, each in a commit of its own; return how many."""
-    due = select(DigestItem.recipient).where(DigestItem.due_at <= now).distinct()
+    due = select(DigestItem.recipient).where(_is_due(now)).distinct()
     queued = 0
     for recipient in db.session.scalars(due.order_by(DigestItem.recipient)).all():
         if not keep_going():
@@ -58,9 +60,13 @@ def queue_due(*, now: datetime, keep_going: Callable[[], bool] = lambda: True) -
     return queued
 
 
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    return or_(DigestItem.due_at <= now, DigestItem.due_at > now + _FURTHEST)
+
+
 def _queue(recipient: str, now: datetime) -> int:
     _drop_unwanted(recipient, now)
-    waiting = (DigestItem.recipient == recipient, DigestItem.due_at <= now)
+    waiting = (DigestItem.recipient == recipient, _is_due(now))
     wanted = select(DigestItem).where(*waiting).order_by(DigestItem.id)
     found = list(db.session.scalars(wanted.with_for_update()))
     if not found:
@@ -82,7 +88,7 @@ def _drop_unwanted(recipient: str, now: datetime) -> None:
     waiting = (
         select(DigestItem.id, DigestItem.event_id, Event.type)
         .join(Event, Event.id == DigestItem.event_id)
-        .where(DigestItem.recipient == recipient, DigestItem.due_at <= now)
+        .where(DigestItem.recipient == recipient, _is_due(now))
     )
     rows = db.session.execute(waiting).all()
     reasons = audience.refusals(recipient, (row.type for row in rows))

@@ -19,7 +19,7 @@ from flexmail.db import db, transaction
 from flexmail.mail.delivery_report import status_code_in
 from flexmail.mail.reference import mask
 from flexmail.models import OutboxMail
-from flexmail.services import withdrawals
+from flexmail.services import claims, withdrawals
 
 GIVE_UP_AFTER = timedelta(days=4)
 _RETRY_MINUTES = (1, 2, 5, 10, 15, 30)
@@ -133,12 +133,14 @@ def _store_sent(receipts: list[Receipt]) -> None:
 
 
 def _store_refused(receipt: Receipt) -> str:
-    mail = db.session.get_one(OutboxMail, receipt.mail_id)
+    mail = db.session.get(OutboxMail, receipt.mail_id, with_for_update=True)
+    if mail is None or mail.claimed_by != claims.sender():
+        return "not ours"  # this claim ran out: what became of it since says somebody else
     mail.claimed_by, mail.claimed_until = None, None
     if not receipt.counted:
         mail.attempts -= 1
-    if mail.bounced_at is not None or mail.state == "cancelled":
-        return mail.state  # the second by hand, once this claim had run out
+    if mail.bounced_at is not None:
+        return mail.state
     mail.answer, mail.status_code = mask(receipt.answer), status_code_in(receipt.answer)
     if receipt.withdrawn or withdrawals.among([mail.id]):
         mail.state = "cancelled"

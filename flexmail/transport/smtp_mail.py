@@ -17,7 +17,10 @@ from flexmail.errors import LoginRefused, MailServerError, Refused, TlsFailed
 from flexmail.transport.smtp_dialogue import SmtpDialogue
 from flexmail.transport.words import has_control
 
-_STAGES = (("the sender address", (250,)), ("the recipient", (250, 251)), ("the mail", (354,)))
+_YES, _GO_ON = 2, 3
+"""What the first digit of a code says, whatever follows it (RFC 5321, section 4.2)."""
+
+_STAGES = (("the sender address", _YES), ("the recipient", _YES), ("the mail", _GO_ON))
 _SOMETHING_ELSE_FIRST = 530
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
@@ -95,7 +98,7 @@ def open_mail(
                 raise refusal from None
             raise
         codes.append(code)
-        if code not in wanted and refusal is None:
+        if code // 100 != wanted and refusal is None:
             refusal = _refusal(dialogue, what, code, raw)
         if refusal is not None and not at_once:
             break
@@ -108,7 +111,7 @@ def open_mail(
 def end_mail(dialogue: SmtpDialogue) -> str:
     """Read the answer to the content; return it if the mail is taken."""
     code, raw = dialogue.reply()
-    if code != 250:
+    if code // 100 != _YES:
         raise _refusal(dialogue, "the mail", code, raw)
     return f"{code} {dialogue.say(raw)}"
 
@@ -120,11 +123,12 @@ def _end_without_content(dialogue: SmtpDialogue, codes: list[int]) -> None:
     3.1). One that refused the sender and took the recipient might deliver that: there the
     connection ends.
     """
-    if codes[-1] == 354 and codes[1] in _STAGES[1][1]:
+    waits = codes[-1] // 100 == _GO_ON
+    if waits and codes[1] // 100 == _YES:
         dialogue.wire.close()
         return
     with contextlib.suppress(MailServerError):
-        if codes[-1] == 354:
+        if waits:
             dialogue.write(b".\r\n")
             dialogue.reply()
         dialogue.command("RSET")

@@ -317,6 +317,27 @@ def test_a_late_failure_does_not_undo_what_another_sender_got_through(
     assert row().state == "sent"
 
 
+def test_a_late_failure_takes_nothing_from_the_sender_that_took_over(
+    ready: Flask, hook: Hook
+) -> None:
+    def while_another_takes_over(peer: Peer) -> None:
+        with ready.app_context(), transaction():
+            db.session.get_one(Callback, 1).claimed_by = "other:2"
+        peer.send(BROKEN)
+
+    hook.answer = while_another_takes_over
+    decided(hook.url)
+    assert announce() == Report()
+    assert (row().state, row().claimed_by) == ("sending", "other:2")
+
+
+def test_a_clock_that_was_ahead_holds_no_callback_back(hook: Hook) -> None:
+    decided(hook.url)
+    with transaction():
+        db.session.get_one(Callback, 1).retry_at = NOW + 400 * DAY
+    assert announce() == Report(sent=1)
+
+
 def test_a_secret_that_no_key_opens_is_told_and_the_callback_waits(hook: Hook) -> None:
     token, _ = tokens.create("pipeline", ["approvals"], now=NOW)
     decided(hook.url, token_id=token.id)

@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 from cryptography.fernet import Fernet
 from flask import Flask
+from sqlalchemy import delete
 
 from flexmail import create_app
 from flexmail.db import db, transaction
 from flexmail.demo.mailserver import MailServer
-from flexmail.models import OutboxMail
+from flexmail.models import OutboxContent, OutboxMail
 from flexmail.services import channels, claims, delivery, outbox, receipts
 from flexmail.services.delivery import Report, deliver_due
 from tests.conftest import NOW
@@ -120,7 +121,10 @@ def test_after_four_days_a_temporary_refusal_is_final(people: Flask) -> None:
         ("MAIL", b"550 5.7.1 no\r\n", "failed"),
         ("RCPT", b"550 5.1.1 nobody\r\n", "failed"),
         ("RCPT", b"452 4.2.2 full\r\n", "queued"),
+        ("MAIL", b"200 fine\r\n", "sent"),
         ("RCPT", b"251 forwarded\r\n", "sent"),
+        ("RCPT", b"252 fine as far as known\r\n", "sent"),
+        (".", b"200 taken\r\n", "sent"),
         ("DATA", b"554 no\r\n", "failed"),
         (".", b"554 5.6.0 spam\r\n", "failed"),
         (".", b"451 4.3.0 greylisted\r\n", "queued"),
@@ -292,6 +296,63 @@ def test_a_sender_that_wakes_up_late_does_not_queue_again_what_was_cancelled(
     late.store()
     assert states() == [(BOB, "cancelled", 2)]
     assert "Cancelled by" in queued()[0].answer
+
+
+def test_a_sender_that_wakes_up_late_does_not_send_again_what_went_out(people: Flask) -> None:
+    with Sink() as sink:
+        queue(BOB)
+        (mail,) = claims.claim(NOW, NOW)
+        late = NOW + claims.CLAIM + MINUTE
+        deliver_due(now=late)
+        receipt = receipts.Receipt(mail.id, late, "did not answer in time", temporary=True)
+        woken = receipts.Receipts()
+        woken.add(receipt)
+        woken.store()
+        assert deliver_due(now=late + MINUTE, at_once=True) == Report()
+    assert states() == [(BOB, "sent", 2)]
+    assert len(sink.mails()) == 1
+
+
+def test_a_sender_that_wakes_up_late_takes_nothing_from_the_one_that_took_over(
+    people: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up(smtp_host_name="127.0.0.1")
+    queue(ADA, BOB)
+    late = NOW + claims.CLAIM + MINUTE
+    first, second = claims.claim(NOW, NOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "sender", lambda: "other:2")
+        claims.claim(late, late)
+    woken = receipts.Receipts()
+    woken.add(receipts.Receipt(first.id, late, "closed", temporary=True, counted=False))
+    woken.store()
+    claims.give_back([second.id])
+    assert states() == [(ADA, "sending", 2), (BOB, "sending", 2)]
+    assert claims.claim(late, late) == []
+
+
+def test_a_mail_whose_row_is_gone_costs_no_other_its_receipt(people: Flask) -> None:
+    set_up(smtp_host_name="127.0.0.1")
+    queue(ADA, BOB)
+    first, second = claims.claim(NOW, NOW)
+    with transaction():
+        db.session.execute(delete(OutboxContent).where(OutboxContent.id == second.id))
+        db.session.execute(delete(OutboxMail).where(OutboxMail.id == second.id))
+    known = receipts.Receipts()
+    known.add(receipts.Receipt(first.id, NOW, "250 taken", encrypted=True))
+    known.add(receipts.Receipt(second.id, NOW, "451 later", temporary=True))
+    known.store()
+    assert states() == [(ADA, "sent", 1)]
+
+
+@pytest.mark.parametrize("state", ["queued", "sending"])
+def test_a_clock_that_was_ahead_holds_no_mail_back(state: str, people: Flask) -> None:
+    ahead = NOW + timedelta(days=400)
+    with Sink():
+        queue(BOB, now=ahead)
+        if state == "sending":
+            claims.claim(ahead, ahead)
+        assert deliver_due(now=NOW).sent == 1
 
 
 def test_at_once_acts_before_the_retry_time(people: Flask) -> None:

@@ -227,6 +227,16 @@ def test_what_comes_while_a_summary_is_made_stands_in_the_next(
     assert "Two" in text_of(opened(queued("digest")[1]))
 
 
+def test_a_clock_that_was_ahead_holds_no_summary_back(ready: Flask) -> None:
+    with transaction():
+        accounts.get(BOB).digest = "daily"
+    tell(subject="One", recipients=(BOB,), now=NOW + timedelta(days=400))
+    tell(subject="Two", recipients=(BOB,))
+    assert digests.queue_due(now=NOW) == 1
+    assert "One" in text_of(opened(queued("digest")[0]))
+    assert "Two" not in text_of(opened(queued("digest")[0]))
+
+
 def test_without_a_mail_server_nothing_is_stored(people: Flask) -> None:
     with pytest.raises(Conflict):
         tell(recipients=(BOB,))

@@ -288,9 +288,11 @@ def test_a_mail_that_nobody_may_get_ends_empty_where_the_server_asks_for_its_con
     assert heard[start : start + 3] == [b"DATA", b".", b"RSET"]
 
 
-def test_an_empty_mail_is_never_left_to_a_server_that_refused_only_its_sender() -> None:
+@pytest.mark.parametrize("taken", [b"250 fine\r\n", b"252 fine\r\n"])
+def test_an_empty_mail_is_never_left_to_a_server_that_refused_only_its_sender(taken: bytes) -> None:
     heard: list[bytes] = []
-    script = smtp_script({"MAIL": b"550 5.7.1 not you\r\n"}, extensions=AT_ONCE, heard=heard)
+    answers: dict[str, Answer] = {"MAIL": b"550 5.7.1 not you\r\n", "RCPT": taken}
+    script = smtp_script(answers, extensions=AT_ONCE, heard=heard)
     with RogueServer(script) as server, open_session(rogue_account(server)) as session:
         with pytest.raises(Refused, match="the sender address: 550"):
             session.send(ADA, BOB, MAIL)
