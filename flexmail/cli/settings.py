@@ -56,8 +56,10 @@ def set_values(pairs: tuple[str, ...], from_json: str | None, as_json: bool) -> 
         raise click.UsageError("Give KEY=VALUE, or --from-json -")
     given = _from_stdin() if from_json else {}
     given |= _from_pairs(pairs)
-    values = values_from(settings.stored_values(settings.load()), given)
-    notices = settings.save(values)
+    row = settings.load()
+    seen, stored = row.revision, settings.stored_values(row)
+    values = values_from(stored, given)
+    notices = settings.save(values, seen=seen)
     notices += reply_folders.confirm_if_ticked(values, settings.load(), now=datetime.now(UTC))
     if as_json:
         console.say_json(settings_shape(settings.load()) | {"notices": notices})

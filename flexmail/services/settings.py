@@ -49,7 +49,7 @@ def secret_status(row: EmailSettings) -> dict[str, str]:
     return {name: "set" if getattr(row, f"sealed_{name}") else "not set" for name in SECRETS}
 
 
-def save(values: Values) -> list[str]:
+def save(values: Values, *, seen: int | None = None) -> list[str]:
     """Store validated values, bump `revision`, commit; return sentences on what else changed.
 
     1. A blank password keeps the stored one, a tick removes it.
@@ -57,18 +57,21 @@ def save(values: Values) -> list[str]:
     3. A changed IMAP server or user while its password is SMTP's asks for one to be typed.
     4. IMAP takes SMTP's password until it has one of its own, and again once SMTP's is typed
        anew; never because its own was dropped.
+    5. With `seen`, the revision that the values were made from, no later save is replaced.
 
     Raises:
+        Conflict: case 5.
         InvalidInput: case 3, or `confirm_deletion` of what was not in sight before.
     """
     notices: list[str] = []
     with transaction():
         # Nobody else's host or password comes between; a first save is compared with the defaults.
         row = locked(EmailSettings, 1, lambda: EmailSettings(**_FRESH))
+        if seen is not None and seen != row.revision:
+            raise Conflict("Somebody else saved the email settings meanwhile; nothing was changed.")
         _ask_for_inherited_password(row, values)
         for side in ("smtp", "imap"):
-            moved = _target(stored_values(row), side) != _target(values, side)
-            _store_password(row, values, side, moved=moved, notices=notices)
+            _store_password(row, values, side, notices)
         if values["imap_password"]:
             row.imap_inherits_password = False
         elif values["smtp_password"] and not row.sealed_imap_password:
@@ -170,10 +173,9 @@ def _ask_for_inherited_password(row: EmailSettings, values: Values) -> None:
         raise InvalidInput({"imap_password": [sentence]})
 
 
-def _store_password(
-    row: EmailSettings, values: Values, side: str, *, moved: bool, notices: list[str]
-) -> None:
+def _store_password(row: EmailSettings, values: Values, side: str, notices: list[str]) -> None:
     column = f"sealed_{side}_password"
+    moved = _target(stored_values(row), side) != _target(values, side)
     if values[f"{side}_password"]:
         setattr(row, column, key_ring().seal(str(values[f"{side}_password"])))
     elif values[f"{side}_password_remove"]:

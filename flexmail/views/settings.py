@@ -27,11 +27,14 @@ from flexmail.views.errors import prefers_json
 
 pages = Blueprint("settings", __name__)
 
+_LOOK = "Open the page once more beside this one to see theirs; saving again replaces them."
+
 
 @pages.get("/settings/email")
 def show() -> ResponseReturnValue:
     """Show what is stored, and what is in force; no password."""
-    return _render(settings_fields.stored(settings.load()), form=None)
+    row = settings.load()
+    return _render(settings_fields.stored(row), form=None, revision=row.revision)
 
 
 @pages.post("/settings/email")
@@ -42,11 +45,14 @@ def save() -> ResponseReturnValue:
         return _page(form), 422
     try:
         values = form.values()
-        notices = settings.save(values)
+        notices = settings.save(values, seen=request.form.get("revision", type=int))
         notices += reply_folders.confirm_if_ticked(values, settings.load(), now=datetime.now(UTC))
     except InvalidInput as error:
         fields.show(form, error)
         return _page(form), 422
+    except Conflict as error:
+        form.form_errors.append(f"{error} {_LOOK}")
+        return _page(form, revision=settings.load().revision), 409
     jobs.apply()
     flash("The email settings are saved and in force.", "good")
     for notice in notices:
@@ -95,11 +101,15 @@ def test() -> ResponseReturnValue:
     return jsonify(result or {"errors": {"": form.form_errors}}), status
 
 
-def _page(form: EmailSettingsForm, result: dict[str, Any] | None = None) -> str:
+def _page(
+    form: EmailSettingsForm, result: dict[str, Any] | None = None, *, revision: int | None = None
+) -> str:
+    """Show what was typed, over that revision of the settings, or the one it was typed over."""
     return _render(
         settings_fields.typed(form, settings.load()),
         form=form,
         result=result,
+        revision=request.form.get("revision", "") if revision is None else revision,
         round_trip="round_trip" in request.form,
         lost_password=bool(form.smtp_password.data or form.imap_password.data),
     )

@@ -127,6 +127,14 @@ def test_what_is_missing_is_422_and_named(shared: Program) -> None:
     assert set(body["errors"]) == {"title", "approvers"}
 
 
+def test_of_a_thousand_places_that_are_wrong_the_first_are_named(shared: Program) -> None:
+    sent = json.dumps(ASKED | {"context": {"k" * 10_000: ["\x01"] * 1_000}})
+    answer = shared.post("/approvals", data=sent, headers=JSON)
+    errors = problem_of(answer, 422)["errors"]
+    assert f"context.{'k' * 10_000}.0" in errors
+    assert len(errors) == 20
+
+
 def test_a_key_that_stands_twice_is_422(shared: Program) -> None:
     raw = b'{"title": "harmless", "title": "harmful", "approvers": ["bob@corp.test"]}'
     body = problem_of(shared.post("/approvals", data=raw, headers=JSON), 422)

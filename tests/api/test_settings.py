@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from flexmail.demo.mailserver import MailServer
-from flexmail.forms import EmailSettingsForm
+from flexmail.forms import EmailSettingsForm, values_from
 from flexmail.services import settings
 from tests.api.conftest import Program
 from tests.conftest import Cast
@@ -103,6 +103,25 @@ def test_a_wrong_value_is_422_by_field_and_nothing_is_saved(
     assert response.status_code == 422
     assert field in response.get_json()["errors"]
     assert shared.get("/settings/email").get_json() == before
+
+
+def test_of_two_changes_in_the_same_moment_none_takes_back_the_other(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.put("/settings/email", json=GIVEN)
+
+    def meanwhile(*given: Any) -> Any:
+        values = values_from(*given)
+        monkeypatch.undo()
+        assert program.put("/settings/email", json={"keep_processed_days": 7}).status_code == 200
+        return values
+
+    monkeypatch.setattr("flexmail.views.api.settings.values_from", meanwhile)
+    second = {"email_reply_process_count": 77}
+    assert program.put("/settings/email", json=second).status_code == 409
+    assert program.put("/settings/email", json=second).status_code == 200
+    stored = program.get("/settings/email").get_json()
+    assert (stored["keep_processed_days"], stored["email_reply_process_count"]) == (7, 77)
 
 
 def test_a_test_goes_to_accounts_only(program: Program) -> None:

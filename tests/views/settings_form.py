@@ -81,6 +81,10 @@ class Shown:
         value = getattr(self.page.get_element_by_id(field), "value", "")
         return "y" if value is True else str(value or "")
 
+    def value_of(self, name: str) -> str:
+        (found,) = self.page.xpath(f"//input[@name='{name}']/@value")
+        return str(found)
+
     def beside(self, field: str) -> str:
         """Return what describes a field to whoever cannot see the page."""
         ids = self.page.get_element_by_id(field).get("aria-describedby", "").split()

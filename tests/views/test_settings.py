@@ -52,7 +52,28 @@ def test_the_form_is_never_in_two_places_and_carries_no_other_names(ada: Visitor
     page = Shown(ada.get(PATH).text)
     form = next(one for one in page.page.forms if "smtp_host_name" in one.fields)
     with_names = {element.get("name") for element in form.inputs if element.get("name")}
-    assert with_names == typed().keys() | TICKS | {"csrf_token", "round_trip"}
+    assert with_names == typed().keys() | TICKS | {"csrf_token", "revision", "round_trip"}
+
+
+def test_a_page_that_is_older_than_the_settings_replaces_them_only_when_saved_again(
+    app: Flask, ada: Visitor
+) -> None:
+    save(ada)
+    seen = Shown(ada.get(PATH).text).value_of("revision")
+    trusting = typed(reply_trust="reference_and_sender", smtp_host_port="2525", revision=seen)
+    save(ada, reply_trust="authenticated_sender", trusted_authserv_id="mx.corp.test", revision=seen)
+    tried = ada.post(f"{PATH}/test", trusting | {"smtp_host_name": "no host"})
+    assert Shown(tried.text).value_of("revision") == seen  # it is as old as before
+    refused = ada.post(PATH, trusting)
+    assert refused.status_code == 409
+    page = Shown(refused.text)
+    assert page.value("smtp_host_port") == "2525"
+    with app.app_context():
+        assert settings.load().reply_trust == "authenticated_sender"
+    again = page.value_of("revision")
+    assert ada.post(PATH, trusting | {"revision": again}).status_code == 303
+    with app.app_context():
+        assert settings.load().reply_trust == "reference_and_sender"
 
 
 def test_the_folder_carries_its_warning(ada: Visitor) -> None:

@@ -8,7 +8,9 @@ surrogate pair or a control character is refused, never repaired. Bodies are bou
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NoReturn
 
 import marshmallow
@@ -21,6 +23,8 @@ from flexmail.errors import InvalidInput
 MEDIA_TYPE = "application/json"
 _LINE_CHARACTERS = "\t\r\n"
 _TOO_DEEP = "The JSON is nested too deep."
+_MAX_NAMED = 20
+"""A path can be as long as the body: of many that are wrong the first are named."""
 _MAX_DEPTH = 100
 """Far less than what Python goes down to: who stores, copies and sends it on goes deeper."""
 
@@ -80,8 +84,8 @@ def json_object(req: Request = request) -> dict[str, Any]:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        counts = Counter(name for name, _ in pairs)
+        twice = sorted(name for name, count in counts.items() if count > 1)
         raise InvalidInput({name: ["This key stands in the JSON twice."] for name in twice})
     return found
 
@@ -91,28 +95,28 @@ def _no_number(name: str) -> NoReturn:
 
 
 def _refuse_controls(found: dict[str, Any]) -> None:
+    refused = (path for path, text in _texts(found) if any(map(_is_refused, text)))
     errors = {
-        path: ["Control characters and broken Unicode are refused."]
-        for path, text in _texts(found)
-        if any(_is_refused(character) for character in text)
+        ".".join(path): ["Control characters and broken Unicode are refused."]
+        for path in islice(refused, _MAX_NAMED)
     }
     if errors:
         raise InvalidInput(errors)
 
 
-def _texts(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+def _texts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield every text with its path, keys too (under the path of their object)."""
-    if depth > _MAX_DEPTH:
+    if len(path) > _MAX_DEPTH:
         raise BadRequest(_TOO_DEEP)
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            yield from _texts(item, f"{path}.{number}", depth + 1)
+            yield from _texts(item, (*path, str(number)))
     elif isinstance(value, dict):
         for name, item in value.items():
             yield path, name
-            yield from _texts(item, f"{path}.{name}" if path else name, depth + 1)
+            yield from _texts(item, (*path, name))
 
 
 def _is_refused(character: str) -> bool:

@@ -38,15 +38,20 @@ def get_email_settings() -> Shape:
 @resource.answers(
     200, reference_to("SavedEmailSettings"), "The settings as stored, and what else changed."
 )
+@resource.refuses(409)
 def change_email_settings() -> Shape:
     """Change the settings
 
     Only the keys that are given change; it works at once. A changed host, port, TLS choice or user
     drops the stored password of that side, and `notices` says so. `confirm_deletion` lets the mail
     be processed that lay in the reply folder before flexmail read it; it is not stored.
+
+    409: somebody else saved at the same moment; try again.
     """
-    values = values_from(settings.stored_values(settings.load()), json_object())
-    notices = settings.save(values)
+    row = settings.load()
+    seen, stored = row.revision, settings.stored_values(row)
+    values = values_from(stored, json_object())
+    notices = settings.save(values, seen=seen)
     notices += reply_folders.confirm_if_ticked(values, settings.load(), now=datetime.now(UTC))
     jobs.apply()
     return settings_shape(settings.load()) | {"notices": notices}
