@@ -97,6 +97,13 @@ def _restart(app: Flask) -> None:
     _owner.start()
 
 
+def _heed(scheduler: BackgroundScheduler, now: datetime) -> None:
+    """Run at once what waits for a moment that a clock meant which was set back since."""
+    for job in scheduler.get_jobs():
+        if job.id != _REPLIES and job.next_run_time > now + job.trigger.interval + _SAME_TIME:
+            job.modify(next_run_time=now)
+
+
 class JobOwner:
     """A thread that takes or renews the lease and, while it holds it, runs the jobs."""
 
@@ -151,7 +158,9 @@ class JobOwner:
     def _tick(self) -> None:
         now = datetime.now(UTC)
         if self._lease.keep(now) is not None and self.owns():
-            self._agree(self._scheduler or self._begin(now), now)
+            scheduler = self._scheduler or self._begin(now)
+            _heed(scheduler, now)
+            self._agree(scheduler, now)
 
     def _agree(self, scheduler: BackgroundScheduler, now: datetime) -> None:
         """Bring the scheduler into line with the rows; doing it twice changes nothing."""

@@ -291,6 +291,33 @@ def test_a_run_that_found_the_folder_taken_is_made_up_for_when_it_is_free(
     wait_for_a_run(before, 6)
 
 
+def test_a_clock_that_is_set_back_stops_no_job(
+    context: Flask, approval_on: MailServer, new_owner: Callable[[], jobs.JobOwner]
+) -> None:
+    owner = new_owner()
+    wait_for(owner.owns, seconds=5, what="it owns")
+    wait_for(lambda: owner._scheduler and owner._scheduler.running, seconds=5, what="it began")
+    scheduler = owner._scheduler
+    assert scheduler is not None
+    wait_for(last_started, seconds=5, what="the first run")
+    let_it_have_run(timedelta(hours=-3))
+    before = datetime.now(UTC)
+    for job in scheduler.get_jobs():
+        scheduler.modify_job(job.id, next_run_time=job.next_run_time + timedelta(hours=3))
+    owner.wake()
+
+    def ahead() -> list[Any]:
+        soon = datetime.now(UTC) + timedelta(hours=2)
+        return [job for job in scheduler.get_jobs() if job.next_run_time > soon]
+
+    wait_for(lambda: not ahead(), seconds=5, what="all of them run again")
+    wait_for(
+        lambda: before <= (last_started() or before) <= datetime.now(UTC),
+        seconds=5,
+        what="a run that began by the clock as it is",
+    )
+
+
 def test_a_locked_database_is_waited_out(
     context: Flask,
     cast: Cast,

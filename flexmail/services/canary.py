@@ -112,7 +112,7 @@ def _queue(row: EmailSettings, run: Run) -> None:
     above = zip(names, values, strict=False)
     to = trust.reply_address(row)
     outbox.queue(KIND, to, {}, now=run.now, threading=threading, above=above)
-    canary = trust.canary_of(row)
+    canary = trust.canary_of(row, lock=True)
     if canary is None:
         db.session.execute(delete_rows(Canary))  # what held for other settings is not kept
         canary = Canary(target_digest=trust.target(row), state="sent", created_at=run.now)
@@ -136,7 +136,7 @@ def _conclude(run: Run, message_id: str, arrived: list[Parsed]) -> bool:
     with transaction():
         stand_firm(run)
         row = settings.load()
-        canary = trust.canary_of(row)
+        canary = trust.canary_of(row, lock=True)
         if canary is None or canary.message_id != message_id or canary.state != "sent":
             return False
         refusal = next(filter(None, (_refusal(row, message_id, one) for one in arrived)), "")

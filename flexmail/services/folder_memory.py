@@ -143,7 +143,8 @@ def recall(folder: Folder, run: Run) -> Memory:
     looked at. A folder that replies were taken from before is known to be flexmail's.
     """
     row: Any = execute(_KNOWN, **run.place).first()
-    if row is None or row.uidvalidity != folder.uidvalidity:
+    known = row is not None and row.uidvalidity == folder.uidvalidity
+    if not known or 0 < folder.uidnext <= row.scanned_uid:  # a server put back from a copy
         mark = _first_to_come(folder)
         with transaction():
             stand_firm(run)

@@ -42,13 +42,17 @@ def account_name(row: EmailSettings) -> str:
     return f"{in_force(row).imap_user}@{row.imap_host_name}:{row.imap_host_port}"
 
 
-def of(row: EmailSettings) -> ReplyFolder | None:
-    """Return the row of the folder that the settings name, None before it was read."""
+def of(row: EmailSettings, *, lock: bool = False) -> ReplyFolder | None:
+    """Return the row of the folder that the settings name, None before it was read.
+
+    Args:
+        lock: inside a write transaction, nobody else changes it until the commit.
+    """
     wanted = select(ReplyFolder).where(
         ReplyFolder.account == account_name(row),
         ReplyFolder.folder == in_force(row).email_reply_folder,
     )
-    return db.session.scalar(wanted)
+    return db.session.scalar(wanted.with_for_update() if lock else wanted)
 
 
 def held(row: EmailSettings) -> Held | None:
@@ -101,8 +105,8 @@ def confirm(row: EmailSettings, *, now: datetime, mark: str | None = None) -> in
         Conflict: what is held now is not what was shown.
     """
     with transaction():
+        folder = of(row, lock=True)  # a run that holds other mails back is heard first
         found = held(row)
-        folder = of(row)
         if mark is not None and (found is None or found.mark != mark):
             raise Conflict("What is held back in the folder has changed: look at it again.")
         if found is None or folder is None:

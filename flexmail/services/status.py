@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -35,6 +35,8 @@ from flexmail.services.reply_folders import Held
 JOBS_LEASE = "jobs"
 
 _SENDERS = 3
+_APART = timedelta(seconds=1)
+"""How far the clocks of hosts that share a database may differ."""
 
 
 def next_run_at(row: EmailSettings, channel: Channel, *, now: datetime) -> datetime | None:
@@ -47,9 +49,9 @@ def next_run_at(row: EmailSettings, channel: Channel, *, now: datetime) -> datet
         return None
     due = now
     if channel.started_at is not None:
-        # A start that lies ahead was told by a clock that was wrong.
         wait = trust.next_look(row, now=now) or inbox.interval(row)
-        due = max(now, min(channel.started_at, now) + wait)
+        # A start that lies ahead was told by a clock that was wrong: nobody knows when it was.
+        due = max(now, channel.started_at + wait) if channel.started_at <= now + _APART else now
     if channels.is_paused(channel.name, revision=row.revision, now=now):
         due = max(due, channel.paused_until or due)
     return due

@@ -61,9 +61,14 @@ def reply_address(row: EmailSettings) -> str:
     return _addr_spec(in_force(row).approval_reply_address)
 
 
-def canary_of(row: EmailSettings) -> Canary | None:
-    """Return the canary of these settings, None while none was sent."""
-    return db.session.scalar(select(Canary).where(Canary.target_digest == target(row)))
+def canary_of(row: EmailSettings, *, lock: bool = False) -> Canary | None:
+    """Return the canary of these settings, None while none was sent.
+
+    Args:
+        lock: inside a write transaction, nobody forgets it until the commit.
+    """
+    wanted = select(Canary).where(Canary.target_digest == target(row))
+    return db.session.scalar(wanted.with_for_update() if lock else wanted)
 
 
 def mail_of(canary: Canary) -> OutboxMail | None:

@@ -91,8 +91,8 @@ def restore(reply_id: int, *, now: datetime) -> Reply:
         try:
             with transaction():
                 moment = now + timedelta(seconds=time.monotonic() - began)
+                installation.stand_firm()  # in the order in which who claims locks the two
                 leases.check(LEASE, fence, now=moment)
-                installation.stand_firm()
                 _note_return(reply_id, moment)
         except OwnershipLost as error:
             raise Conflict(_OVERTAKEN) from error

@@ -42,7 +42,8 @@ def known(folder: Folder, run: Run) -> tuple[list[int], set[int]]:
     """Return the UIDs to be asked for again now, the longest due first, and those that wait."""
     rows = execute(_WITHHELD, **run.identity(folder)).all()
     db.session.rollback()  # no transaction is open while the network is used
-    due = [row.uid for row in rows if row.retry_at <= run.now]
+    longest = run.now + _LONGEST_WAIT  # beyond it is what a clock said that was ahead
+    due = [row.uid for row in rows if not run.now < row.retry_at <= longest]
     return due, {row.uid for row in rows}.difference(due)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from flexmail.errors import Refused
 from flexmail.transport.bounds import BoundedImap, response_code
 from flexmail.transport.listing import Listed, Lister, body_of
-from flexmail.transport.responses import fetched_items, uid_sets
+from flexmail.transport.responses import MAX_SIZE, fetched_items, uid_sets
 
 _MAX_BATCH = 8 << 20
 _OVERHEAD = 1 << 10
@@ -137,6 +137,7 @@ class Reader(Lister):
         # Stated sizes may be wrong (Exchange): a mail that ends before the limit is whole, and one
         # that reaches it is not, unless it was said to end just there.
         size = len(raw) if len(raw) < max_bytes else max(stated, len(raw) + (stated < len(raw)))
+        size = min(size, MAX_SIZE)
         read[uid] = Fetched(uid, raw[:max_bytes], size)
 
     def _read_singly(

@@ -28,6 +28,9 @@ MAX_NUMBER = (1 << 63) - 1
 """Of UIDs and the like; RFC 9051 knows none beyond 32 bits, some servers do, and the database ends
 here."""
 
+MAX_SIZE = (1 << 31) - 1
+"""Of a mail, in bytes: what is said to be larger counts as this, for the database ends here too."""
+
 _LITERAL8 = re.compile(rb"~(\{\d+\})$")
 _PLAIN = re.compile(
     rb"\d{1,10} \((?:(?:UID (?P<uid>\d{1,10})|RFC822\.SIZE (?P<size>\d{1,10})"

@@ -205,6 +205,23 @@ def test_where_uids_mean_other_mails_everything_is_held_again_until_confirmed(
     assert run(after=2 * MINUTE).by_outcome == {"unknown_reference": 2}
 
 
+def test_where_a_server_gives_its_numbers_anew_a_reply_is_not_taken_for_old_mail(
+    fresh: Flask, server: MailServer
+) -> None:
+    server.deliver(APPROVALS, old(1))
+    run()
+    server.deliver(APPROVALS, old(2))
+    request = ask()
+    server.deliver(APPROVALS, reply(request))
+    with transaction():  # as it was before the server was put back from a copy
+        row = db.session.scalars(select(ReplyFolder)).one()
+        row.scanned_uid, row.scanned_position, row.held_below_uid = 1000, 1000, 1001
+        row.promising = {"threaded": [[2, request.approval_id]]}
+    report = run(after=MINUTE)
+    assert (report.by_outcome, report.held) == ({"approved": 1}, 2)
+    assert len(inbox_of(server)) == 2
+
+
 def test_an_empty_folder_is_flexmails_from_the_first_run_on(
     fresh: Flask, server: MailServer
 ) -> None:

@@ -30,6 +30,7 @@ from flexmail.models import (
     HourlyCount,
     Installation,
     Reply,
+    ReplyFolder,
     User,
 )
 from flexmail.services import (
@@ -38,6 +39,7 @@ from flexmail.services import (
     audit,
     audit_check,
     backup,
+    canary,
     channels,
     concluding,
     event_warnings,
@@ -47,9 +49,12 @@ from flexmail.services import (
     leases,
     outbox,
     outbox_log,
+    reply_folders,
     settings,
     sign_in,
     storing,
+    trust,
+    undo,
 )
 from flexmail.services.cases import Verdict
 from flexmail.services.delivery import deliver_due
@@ -499,3 +504,79 @@ def test_two_who_follow_the_set_up_link_at_once_make_one_admin(context: Flask) -
         for name in ("one", "two")
     ]
     assert [type(one) for one in together(context, *make)].count(Conflict) == 1
+
+
+def test_who_confirms_confirms_no_mail_that_a_run_holds_back_at_that_moment(
+    people: Flask,
+) -> None:
+    set_up()
+    with transaction():
+        folder = db.session.scalars(select(ReplyFolder)).one()
+        folder.uidvalidity, folder.held_below_uid, folder.held = 7, 5, {"count": 4}
+
+    def confirm() -> int:
+        with people.app_context():
+            return reply_folders.confirm(settings.load(), now=NOW, mark="7-5")
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction():  # as a run that finds other mails under the numbers
+            folder = db.session.scalars(select(ReplyFolder)).one()
+            folder.uidvalidity, folder.held_below_uid, folder.held = 8, 90, {"count": 89}
+            db.session.flush()
+            confirmed = pool.submit(confirm)
+            wait_for(lambda: confirmed.done() or _waits(), seconds=10, what="it looks at it")
+        assert isinstance(confirmed.exception(10), Conflict), confirmed
+    assert db.session.scalars(select(ReplyFolder.held_below_uid)).one() == 90
+
+
+def test_a_canary_that_is_asked_for_again_while_it_is_concluded_breaks_no_run(
+    people: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(server, reply_trust="authenticated_sender", trusted_authserv_id="mx.corp.test")
+    process_replies(now=NOW)
+    assert deliver_due(now=NOW).sent == 1
+    refusal = canary._refusal
+
+    def ask_again() -> None:
+        with people.app_context():
+            trust.ask_again()
+
+    with ThreadPoolExecutor(1) as pool:
+
+        def meanwhile(*given: Any) -> str:
+            asked = pool.submit(ask_again)
+            wait_for(lambda: asked.done() or _waits(), seconds=10, what="it is forgotten, or waits")
+            return refusal(*given)
+
+        monkeypatch.setattr(canary, "_refusal", meanwhile)
+        report = process_replies(now=NOW + timedelta(minutes=1))
+    assert (report.error, bool(report.waits_for)) == ("", True)
+    db.session.rollback()
+
+
+def test_who_claims_and_who_puts_a_mail_back_never_wait_for_each_other(
+    people: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(server)
+    server.deliver(APPROVALS, reply(ask(), "Perhaps"))
+    (reply_id,) = process_replies(now=NOW).reply_ids
+    check = leases.check
+
+    def claim() -> bool:
+        with people.app_context(), transaction():
+            row = db.session.get_one(Installation, 1, with_for_update=True)
+            installation.take_over(row, now=NOW)
+        return True
+
+    with ThreadPoolExecutor(1) as pool:
+        claimed: list[Future[bool]] = []
+
+        def check_and_meanwhile(*given: Any, **named: Any) -> None:
+            check(*given, **named)
+            claimed.append(pool.submit(claim))
+            wait_for(lambda: claimed[0].done() or _waits(), seconds=10, what="it is claimed")
+
+        monkeypatch.setattr(leases, "check", check_and_meanwhile)
+        undo.restore(reply_id, now=NOW)
+        assert claimed[0].result(10)
+    assert len(server.mailbox(APPROVALS)) == 1

@@ -675,6 +675,14 @@ def test_a_mail_that_the_server_withholds_waits_for_it_ever_longer_and_blocks_no
     assert status.overview(now=NOW)["warnings"] == []
 
 
+def test_a_clock_that_was_ahead_keeps_no_withheld_mail_waiting(
+    ready: Flask, server: MailServer
+) -> None:
+    server.deliver(APPROVALS, reply(ask()))
+    take_from(Withholding, after=400 * 24 * HOUR)
+    assert run().by_outcome == {"approved": 1}
+
+
 def test_a_withheld_mail_that_somebody_removes_is_told_of_no_more(
     ready: Flask, server: MailServer
 ) -> None:

@@ -478,6 +478,13 @@ def test_more_than_was_asked_for_is_cut_off() -> None:
     assert fetched == [Fetched(1, b"x" * 100, 5000)]
 
 
+def test_a_mail_is_no_larger_than_the_database_can_hold() -> None:
+    huge = b"* 1 FETCH (UID 1 RFC822.SIZE 4294967295 BODY[]<0> {5}\r\nwhole)\r\nTAG OK done\r\n"
+    answers = mailbox(1) | {"UID FETCH": huge}
+    fetched = visit(imap_script(answers), lambda folder: list(folder.fetch([1], max_bytes=5)))
+    assert fetched == [Fetched(1, b"whole", (1 << 31) - 1)]
+
+
 def test_a_stated_size_that_is_wrong_makes_no_mail_partial() -> None:
     answer = b"* 1 FETCH (UID 1 RFC822.SIZE 999 BODY[]<0> {5}\r\nwhole)\r\nTAG OK done\r\n"
     fetched = visit(imap_script(mailbox(1) | {"UID FETCH": answer}), read_all)
