@@ -24,6 +24,8 @@ from flexmail.transport.public import is_link_local, is_public
 from flexmail.transport.webhook import Target, target_of
 
 EVENT = "approval.decided"
+_MAX_HOST = 253
+"""Characters of a host name (RFC 1035); a longer origin would not fit, once it is too late."""
 
 
 def is_listed(target: Target) -> bool:
@@ -40,6 +42,8 @@ def fault_of(url: str) -> str:
         target = target_of(url)
     except InvalidInput as error:
         return str(error)
+    if len(target.host) > _MAX_HOST:
+        return f"A host name has at most {_MAX_HOST} characters."
     if target.ip and is_link_local(target.ip):
         return "This address is link-local: it is never called."
     if is_listed(target):

@@ -69,6 +69,8 @@ class SmtpDialogue:
         mechanisms = self._smtp.esmtp_features.get("auth", "").upper().split()
         if "PLAIN" in mechanisms:
             code, text = self.command("AUTH PLAIN", self._plain)
+            if code == 334:  # some servers pass over what comes along (qmail's patches)
+                code, text = self.command(self._plain)
         elif "LOGIN" in mechanisms:
             code, text = self._login_in_two_steps()
         else:

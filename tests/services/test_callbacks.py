@@ -198,6 +198,7 @@ def test_explaining_what_a_mail_would_do_calls_nobody(ready: Flask) -> None:
         ("https://10.1.2.3:8443/", "10.1.2.3:8443 in FLEXMAIL_CALLBACK_ALLOWED_HOSTS"),
         ("https://ci.example.test/\n", "visible ASCII"),
         ("https://ci.example.test/" + "x" * 2000, "2000 characters"),
+        ("https://" + "ci." * 100 + "example.test/", "253 characters"),
     ],
 )
 def test_an_address_that_is_not_called_is_refused_in_words(

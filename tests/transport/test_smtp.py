@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable
 
@@ -396,6 +397,16 @@ def test_a_login_in_two_steps_works_where_nothing_else_is_offered() -> None:
     with RogueServer(script) as server, open_session(rogue_account(server, user=ADA)):
         pass
     assert heard[1:4] == [b"AUTH LOGIN", b"YWRhQGV4YW1wbGUudGVzdA==", b"Y29ycmVjdC1ob3JzZQ=="]
+
+
+def test_a_server_that_asks_for_what_it_was_given_with_the_login_is_told_again() -> None:
+    heard: list[bytes] = []
+    token = base64.b64encode(f"\0{ADA}\0correct-horse".encode())
+    answers: dict[str, Answer] = {"AUTH": b"334 \r\n", token.decode().upper(): b"235 fine\r\n"}
+    script = smtp_script(answers, extensions=[b"AUTH PLAIN"], heard=heard)
+    with RogueServer(script) as server, open_session(rogue_account(server, user=ADA)):
+        pass
+    assert heard[1:3] == [b"AUTH PLAIN " + token, token]
 
 
 def test_starttls_that_is_offered_and_refused_sends_nothing_in_clear() -> None:
