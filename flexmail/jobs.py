@@ -97,6 +97,18 @@ def _restart(app: Flask) -> None:
     _owner.start()
 
 
+class Every(IntervalTrigger):  # type: ignore[misc]
+    """A fixed interval; all that a clock leapt over counts as one run."""
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        """Return the moment after a run, or after now where that is long past."""
+        long_past = previous is not None and previous < now - self.interval
+        following: datetime | None = super().get_next_fire_time(
+            now - self.interval if long_past else previous, now
+        )
+        return following
+
+
 def _heed(scheduler: BackgroundScheduler, now: datetime) -> None:
     """Run at once what waits for a moment that a clock meant which was set back since."""
     for job in scheduler.get_jobs():
@@ -173,13 +185,13 @@ class JobOwner:
                 job.remove()
                 log.info("jobs: email approval is off, the reply job is paused")
         elif job is None:
-            trigger = IntervalTrigger(seconds=int(wanted.total_seconds()), timezone=UTC)
+            trigger = Every(seconds=int(wanted.total_seconds()), timezone=UTC)
             scheduler.add_job(
                 self._run, trigger, args=[self._process], id=_REPLIES, next_run_time=due
             )
             log.info("jobs: replies every %s, next at %s", wanted, due)
         elif wanted != self._interval:
-            trigger = IntervalTrigger(seconds=int(wanted.total_seconds()), timezone=UTC)
+            trigger = Every(seconds=int(wanted.total_seconds()), timezone=UTC)
             job.modify(trigger=trigger, next_run_time=due)
             log.info("jobs: replies now every %s, next at %s", wanted, due)
         elif abs(job.next_run_time - due) > _SAME_TIME and not leases.holder(
@@ -203,7 +215,7 @@ class JobOwner:
             (self._watch, WATCH_SECONDS),
             (self._look_for_trouble, TROUBLE_SECONDS),
         ):
-            trigger = IntervalTrigger(seconds=seconds, timezone=UTC)
+            trigger = Every(seconds=seconds, timezone=UTC)
             scheduler.add_job(self._run, trigger, args=[service], next_run_time=now)
         scheduler.start()
         self._scheduler, self._interval = scheduler, None

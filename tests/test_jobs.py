@@ -318,6 +318,22 @@ def test_a_clock_that_is_set_back_stops_no_job(
     )
 
 
+def test_what_a_clock_leapt_over_is_made_up_for_once(
+    context: Flask, approval_on: MailServer, new_owner: Callable[[], jobs.JobOwner]
+) -> None:
+    owner = new_owner()
+    wait_for(owner.owns, seconds=5, what="it owns")
+    wait_for(lambda: owner._scheduler and owner._scheduler.running, seconds=5, what="it began")
+    assert owner._scheduler is not None
+    wait_for(last_started, seconds=5, what="the first run")
+    now = datetime.now(UTC)
+    second = timedelta(seconds=1)
+    for job in owner._scheduler.get_jobs():  # a machine that began in 1970 is told the time
+        following = job.trigger.get_next_fire_time(datetime(1970, 1, 1, tzinfo=UTC), now)
+        assert abs(following - now) < second
+        assert abs(job.trigger.get_next_fire_time(now, now) - now - job.trigger.interval) < second
+
+
 def test_a_locked_database_is_waited_out(
     context: Flask,
     cast: Cast,
