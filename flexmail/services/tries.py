@@ -111,7 +111,8 @@ def _counted(
     found = [known[pair] for pair in digests.items() if pair in known]
     if back := [row.id for row in found if row.restored_at]:  # under its old number
         anew = update(_REPLIES).where(_REPLIES.c.id.in_(back))
-        connection.execute(anew.values(outcome=None, restored_at=None, tries=0))
+        as_new = {"outcome": None, "restored_at": None, "tries": 0, "kept_by_server": False}
+        connection.execute(anew.values(**as_new))
     if found:
         again = update(_REPLIES).where(_REPLIES.c.id.in_([row.id for row in found]))
         connection.execute(again.values(tries=_REPLIES.c.tries + 1))

@@ -284,6 +284,23 @@ def test_a_server_that_gives_the_old_uid_again_loses_no_mail(
     assert server.mailbox(APPROVALS) == []
 
 
+def test_what_a_server_once_kept_and_got_again_under_its_old_uid_is_removed_after_all(
+    ready: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply_id = refused_for_bob(server)
+    undo.restore(reply_id, now=LATER)
+    ((uid, _),) = server.mailbox(APPROVALS)
+    with transaction():
+        as_it_was = {"uid": uid, "kept_by_server": True}
+        db.session.execute(update(Reply).where(Reply.id == reply_id).values(**as_it_was))
+    with monkeypatch.context() as patch:  # the process ends between commit and delete
+        patch.setattr("flexmail.services.settling.delete", lambda *_: None)
+        assert run() == [(reply_id, "approved")]
+    assert len(server.mailbox(APPROVALS)) == 1
+    assert run() == []
+    assert server.mailbox(APPROVALS) == []
+
+
 def large(text_last: bool) -> bytes:
     """Return a mail of more than is fetched, whose text lies behind its attachment or before."""
     text = "--b\r\nContent-Type: text/plain\r\n\r\nApprove\r\n"
