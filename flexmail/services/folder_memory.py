@@ -144,7 +144,9 @@ def recall(folder: Folder, run: Run) -> Memory:
     """
     row: Any = execute(_KNOWN, **run.place).first()
     known = row is not None and row.uidvalidity == folder.uidvalidity
-    if not known or 0 < folder.uidnext <= row.scanned_uid:  # a server put back from a copy
+    if known and 0 < folder.uidnext <= row.scanned_uid:  # an old one, or numbers are given anew
+        known = _first_to_come(folder) > row.scanned_uid
+    if not known:
         mark = _first_to_come(folder)
         with transaction():
             stand_firm(run)
@@ -181,10 +183,12 @@ def _first_to_come(folder: Folder) -> int:
 
 def _begin(folder: Folder, run: Run, mark: int) -> None:
     row = db.session.scalar(select(ReplyFolder).filter_by(**run.place))
-    is_ours = _knows_replies(run) if row is None else row.held_below_uid is None
     if row is None:
+        is_ours = db.session.scalar(select(Reply.id).filter_by(**run.place).limit(1)) is not None
         row = ReplyFolder(**run.place)
         db.session.add(row)
+    else:
+        is_ours = row.held_below_uid is None
     row.uidvalidity = folder.uidvalidity
     row.scanned_uid, row.scanned_position, row.promising = 0, 0, {}
     row.held_below_uid, row.held = None, None
@@ -193,8 +197,3 @@ def _begin(folder: Folder, run: Run, mark: int) -> None:
     else:
         row.held_below_uid = mark
         row.held = {"count": folder.exists, "below": folder.exists, "oldest": None, "senders": []}
-
-
-def _knows_replies(run: Run) -> bool:
-    found = select(Reply.id).filter_by(**run.place)
-    return db.session.scalar(found.limit(1)) is not None

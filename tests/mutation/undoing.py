@@ -49,8 +49,8 @@ UNDO = rows(
     ),
     (
         "the database is ours until the return is noted",
-        "                installation.stand_firm()\n",
-        "",
+        "                installation.stand_firm()  # in the order",
+        "                # in the order",
         WHILE_PUT_BACK,
     ),
     (

@@ -222,6 +222,22 @@ def test_where_a_server_gives_its_numbers_anew_a_reply_is_not_taken_for_old_mail
     assert len(inbox_of(server)) == 2
 
 
+def test_a_server_that_tells_an_old_uidnext_has_no_later_mail_held_back(
+    fresh: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.deliver(APPROVALS, old(1))
+    run()
+    server.deliver(APPROVALS, old(2))
+    assert run(after=MINUTE).by_outcome == {"unknown_reference": 1}
+    scanned_uid = db.session.scalars(select(ReplyFolder.scanned_uid)).one()
+    as_it_was = property(lambda _: scanned_uid, lambda *_: None)
+    assert scanned_uid > 0
+    monkeypatch.setattr(Folder, "uidnext", as_it_was, raising=False)
+    server.deliver(APPROVALS, old(3))
+    report = run(after=2 * MINUTE)
+    assert (report.by_outcome, report.held) == ({"unknown_reference": 1}, 1)
+
+
 def test_an_empty_folder_is_flexmails_from_the_first_run_on(
     fresh: Flask, server: MailServer
 ) -> None:
