@@ -422,7 +422,7 @@ def test_a_confirmation_answers_the_mail_and_says_what_was_counted(ready: Flask)
 def test_no_answer_holds_a_reference(ready: Flask) -> None:
     request = ask()
     hand_in(reply(request, f"What is {request.reference}?"))
-    hand_in(reply(request, f"Approve, that is {request.reference}"))
+    hand_in(reply(request, f"Reject, that is {request.reference}"))
     for mail in (*queued(EXPLAINED), *queued(CONFIRMED)):
         for kind in ("plain", "html"):
             assert request.reference not in text_of(opened(mail), kind)

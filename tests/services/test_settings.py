@@ -432,11 +432,11 @@ def test_after_a_whole_story_no_secret_stands_in_the_database_in_clear(
     delivery.deliver_due(now=NOW)
     server.deliver(APPROVALS, request.raw)  # our own mail comes round
     server.deliver(APPROVALS, reply(request, f"What is {request.reference}?"))
-    server.deliver(APPROVALS, reply(request, f"Approve - it is {request.reference}", history=False))
+    server.deliver(APPROVALS, reply(request, f"Reject - it is {request.reference}", history=False))
     report = inbox.process_replies(now=NOW)
-    assert report.by_outcome == {"own_mail": 1, "unclear": 1, "approved": 1}
+    assert report.by_outcome == {"own_mail": 1, "unclear": 1, "rejected": 1}
     delivery.deliver_due(now=NOW)
-    assert approvals.get(request.approval_id).status == "approved"
+    assert approvals.get(request.approval_id).status == "rejected"
     message_ids = [str(read(opened(mail))["Message-ID"]).strip("<>") for mail in queued()]
     db.session.remove()
     stored = b"".join(
